@@ -1,0 +1,1 @@
+"""What we do: voices, messages, approvals and deliveries."""

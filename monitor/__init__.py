@@ -1,0 +1,1 @@
+"""What it means: embeddings, narratives, incitement, spikes and flags."""

@@ -1,0 +1,112 @@
+"""Tables of what it means. ``by`` columns hold a desk person id: keys point left only."""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from sources.db import Base
+from sources.models import Post
+
+LEVEL_NAMES = {
+    0: "Out of scope",
+    1: "Offensive",
+    2: "Hostile / priming",
+    3: "Violence-condoning",
+    4: "Violence-urging",
+}
+DANGEROUS_LEVEL = 2  # one clear hallmark or more (domain.md 6.2): what counters call dangerous
+
+
+class Narrative(Base):
+    """A cluster of posts with one storyline."""
+
+    __tablename__ = "narratives"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str] = mapped_column(Text)
+    centroid: Mapped[NDArray[np.float32]] = mapped_column(Vector)
+    embedder: Mapped[str] = mapped_column(Text)  # vectors of different models never meet
+    size: Mapped[int]  # posts ever assigned
+    first_post_at: Mapped[datetime]
+    last_post_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    flags: Mapped[list["Flag"]] = relationship(back_populates="narrative", order_by="Flag.id")
+
+
+class Reading(Base):
+    """What the machine read in one post: vector, message level, reasons, narrative.
+
+    ``reasons`` is a list of {"code", "text", "start", "end"}: character offsets into Post.text.
+    """
+
+    __tablename__ = "readings"
+    __table_args__ = (Index(None, "narrative_id", "post_id"),)
+
+    post_id: Mapped[int] = mapped_column(
+        ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True
+    )
+    embedding: Mapped[NDArray[np.float32]] = mapped_column(Vector)
+    embedder: Mapped[str] = mapped_column(Text)
+    level: Mapped[int]  # M0 to M4
+    threat_level: Mapped[str] = mapped_column(Text)  # none, low, medium, high
+    stance: Mapped[str] = mapped_column(Text)
+    reasons: Mapped[list[Any]]
+    scorer: Mapped[str] = mapped_column(Text)  # name and version
+    narrative_id: Mapped[int | None] = mapped_column(ForeignKey("narratives.id"))
+    read_at: Mapped[datetime]
+    post: Mapped[Post] = relationship()
+
+
+class HourlyCount(Base):
+    """Posts of one narrative in one hour, as first counted: later deletions do not lower it."""
+
+    __tablename__ = "hourly_counts"
+
+    narrative_id: Mapped[int] = mapped_column(ForeignKey("narratives.id"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    posts: Mapped[int]
+    authors: Mapped[int]
+    dangerous_posts: Mapped[int]  # at DANGEROUS_LEVEL or above
+    dangerous_authors: Mapped[int]
+
+
+class Flag(Base):
+    """The machine's proposal that a narrative needs a person. Only a FlagDecision settles it."""
+
+    __tablename__ = "flags"
+    __table_args__ = (UniqueConstraint("narrative_id", "hour"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    narrative_id: Mapped[int] = mapped_column(ForeignKey("narratives.id"))
+    hour: Mapped[datetime]  # the hour that rose
+    observed: Mapped[int]  # distinct authors of dangerous posts in that hour
+    expected: Mapped[float]  # what the baseline explains
+    p_value: Mapped[float]
+    reasons: Mapped[list[Any]]  # [{"text": plain sentence, "post_id": int | null}]
+    detector: Mapped[str] = mapped_column(Text)  # name and version
+    raised_at: Mapped[datetime]
+    narrative: Mapped[Narrative] = relationship(back_populates="flags")
+    decision: Mapped["FlagDecision | None"] = relationship(back_populates="flag")
+
+
+class FlagDecision(Base):
+    """A monitor's answer to a flag. One flag is decided once: the second person gets a conflict."""
+
+    __tablename__ = "flag_decisions"
+    __table_args__ = (
+        CheckConstraint("decision IN ('confirmed', 'dismissed')", name="decision"),
+        UniqueConstraint("flag_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    flag_id: Mapped[int] = mapped_column(ForeignKey("flags.id"))
+    decision: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    by: Mapped[int]
+    at: Mapped[datetime]
+    flag: Mapped[Flag] = relationship(back_populates="decision")

@@ -1,0 +1,1 @@
+"""What was said: platforms, feeds, posts and removals. Knows nothing of narratives."""
