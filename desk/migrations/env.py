@@ -1,14 +1,15 @@
 """Runs migrations on the connection that desk.database.migrate hands over."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 
 import desk.models  # noqa: F401
 from sources.db import Base, UTCDateTime
 
 
-def spell(kind: str, thing: Any, autogen: Any) -> str | bool:
+def spell(kind: str, thing: Any, autogen: AutogenContext) -> str | Literal[False]:
     """Write our own column types into new migrations by what the database calls them."""
     if kind == "type" and isinstance(thing, UTCDateTime):
         return "sa.DateTime(timezone=True)"

@@ -14,7 +14,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("CREATE EXTENSION IF NOT EXISTS vector")
-    op.get_bind().exec_driver_sql(SchemaManager.get_schema())
+    # Raw psycopg: the script holds many statements and percent signs.
+    op.get_bind().connection.driver_connection.execute(SchemaManager.get_schema())
     op.create_table(
         "erasures",
         sa.Column("id", sa.BigInteger(), nullable=False),
