@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
-import campaigns.models
 import desk.models  # noqa: F401
 from desk.database import migrate, start_embedded, wait_until_up
 from sources.db import Base, make_engine, make_sessions

@@ -15,7 +15,9 @@ depends_on = None
 def upgrade() -> None:
     op.execute("CREATE EXTENSION IF NOT EXISTS vector")
     # Raw psycopg: the script holds many statements and percent signs.
-    op.get_bind().connection.driver_connection.execute(SchemaManager.get_schema())
+    connection = op.get_bind().connection.driver_connection
+    assert connection is not None
+    connection.execute(SchemaManager.get_schema())
     op.create_table(
         "erasures",
         sa.Column("id", sa.BigInteger(), nullable=False),

@@ -1,0 +1,1 @@
+"""A real AT Protocol server (the npm PDS) for the tests."""
