@@ -35,7 +35,7 @@ def start_embedded(folder: Path) -> str:
 
 
 def wait_until_up(engine: Engine, patience: float = START_PATIENCE) -> None:
-    """Return when the database answers; raise DatabaseUnavailableError after ``patience`` seconds."""
+    """Return once the database answers; DatabaseUnavailableError after ``patience`` seconds."""
     deadline = time.monotonic() + patience
     where = engine.url.render_as_string(hide_password=True)
     while True:

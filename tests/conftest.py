@@ -1,5 +1,7 @@
 """Real parts every test may stand on: a PostgreSQL of its own, migrated, empty each time."""
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +18,33 @@ from sources.db import Base, make_engine, make_sessions
 pytest_plugins = ["tests.pds.server"]
 
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)  # a Monday afternoon
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if os.environ.get("BREAKWATER_TEST_NO_SKIPS") and terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line("Tests were skipped, and here none may be.", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where every part must be there (.ci/run), a skipped test is a failed run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped") if reporter else None
+    if os.environ.get("BREAKWATER_TEST_NO_SKIPS") and skipped and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the system's Chromium; the tests of pages are skipped without one."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    for path in (*map(shutil.which, names), os.environ.get("BREAKWATER_TEST_CHROMIUM")):
+        if path:
+            return path
+    pytest.skip(
+        "Chromium is missing. Debian: sudo apt-get install chromium; macOS: brew install "
+        "--cask chromium, then set BREAKWATER_TEST_CHROMIUM to its path."
+    )
 
 
 @pytest.fixture(scope="session")

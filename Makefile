@@ -1,0 +1,69 @@
+# Everything a newcomer needs: make run, make demo, make test. See README.md.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := torch==2.13.0
+# PyTorch's own index of CPU builds; where it is out of reach, pip goes on with its other indexes.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+QUIET := $(if $(CI),--quiet)
+export TOKENIZERS_PARALLELISM = false
+
+.PHONY: run demo test check format install test-parts lock clean
+
+run: install ## open the desk
+	@$(BIN)/breakwater run
+
+demo: install ## open the desk on the built-in example town
+	@$(BIN)/breakwater demo
+
+test: $(VENV)/installed-dev test-parts ## install what is missing and run every test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev test-parts ## what must pass before a push: format, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+format: $(VENV)/installed-dev ## mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Breakwater needs Python 3.11 or newer; found: $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.11 run"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "Python cannot make a virtual environment. On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	@echo "1/3 Installing libraries (about 200 MB, once) ..."
+	@$(PIP) install $(QUIET) --no-deps --require-hashes -r requirements.lock
+	@echo "2/3 Installing PyTorch, the CPU build (about 200 MB, once) ..."
+	@$(PIP) install $(QUIET) --extra-index-url $(TORCH_INDEX) --retries 1 --timeout 15 $(TORCH)
+	@echo "3/3 Installing Breakwater ..."
+	@$(PIP) install $(QUIET) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
+	@echo "Installing the tools of the tests ..."
+	@$(PIP) install $(QUIET) --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The tests' own AT Protocol server. Where Node.js is missing, its tests are skipped and say so.
+test-parts:
+	@if command -v npm >/dev/null; then \
+	  test tests/pds/node_modules/.package-lock.json -nt tests/pds/package-lock.json \
+	  || { echo "Installing the test AT Protocol server (compiles for some minutes, once) ..."; \
+	       cd tests/pds && npm ci --silent --no-fund --no-audit && touch node_modules/.package-lock.json; }; \
+	else echo "npm is missing: tests on a real AT Protocol server will be skipped. Debian: sudo apt-get install nodejs npm g++; macOS: brew install node"; fi
+
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-package torch --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+
+lock: ## pin every dependency again (needs uv)
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) tests/pds/node_modules

@@ -1,0 +1,15 @@
+"""Rehearsal: everything happens but the sending."""
+
+from campaigns.publishers import Parcel, Receipt
+
+
+class DryRunPublisher:
+    """Accepts every parcel and sends nothing."""
+
+    def publish(self, parcel: Parcel) -> Receipt:
+        """A receipt that says it was a rehearsal; there is no page to read."""
+        return Receipt(uri=f"dry-run:{parcel.record_key}", url=None)
+
+    def find(self, parcel: Parcel) -> Receipt | None:
+        """Nothing is ever out there."""
+        return None

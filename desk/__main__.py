@@ -1,0 +1,5 @@
+"""``python -m desk`` is the command line."""
+
+from desk.cli import app
+
+app()

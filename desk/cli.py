@@ -1,0 +1,257 @@
+"""The command line: serve, work, run (both), demo, migrate, add-person, collect-once."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from desk import first_start, people
+from desk.app import create_app
+from desk.database import DatabaseUnavailableError, migrate, wait_until_up
+from desk.settings import Settings, SettingsError, child_environment, load_settings
+from desk.streams import Streams, collect_source, read_stream
+from desk.wiring import Wiring, clock, database_url, wire
+from sources import register
+
+app = typer.Typer(
+    help="Breakwater: early warning and counter-messaging desk.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+
+@contextlib.contextmanager
+def plain_faults() -> Iterator[None]:
+    """Turn what a person can mend into one sentence; anything else keeps its traceback."""
+    try:
+        yield
+    except (SettingsError, DatabaseUnavailableError) as fault:
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]Breakwater stops:[/] {fault}")
+        raise typer.Exit(1) from None
+
+
+def ready(settings: Settings) -> Wiring:
+    """Everything wired, on a database that answers and has the newest schema."""
+    with console.status("Starting the database …"):
+        wiring = wire(settings, database_url(settings))
+        wait_until_up(wiring.engine)
+        migrate(wiring.engine)
+    return wiring
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the database schema to the newest version."""
+    with plain_faults():
+        ready(load_settings())
+        console.print("The database is up to date.")
+
+
+@app.command()
+def serve() -> None:
+    """The web desk alone."""
+    with plain_faults():
+        settings = load_settings()
+        check_port(settings)
+        wiring = ready(settings)
+        announce(first_lines(wiring))
+        serve_web(wiring)
+
+
+def first_lines(wiring: Wiring) -> list[str]:
+    """Give an empty desk its first sources and administrator; what to tell the terminal."""
+    settings = wiring.settings
+    with console.status("Looking for the network …"), wiring.sessions.begin() as session:
+        closed = first_start.add_first_sources(session, settings, clock())
+        token = first_start.first_administrator(session, clock())
+    lines = [f"The desk is at [bold]{settings.address}[/]"]
+    if token:
+        lines.append(f"Sign in once with [bold]{settings.address}/sign-in/{token}[/]")
+    if closed:
+        lines.append("No feed can be reached from here, so the built-in example plays as well.")
+    return lines
+
+
+def announce(lines: list[str]) -> None:
+    """Print what a person needs first, unwrapped so that links can be copied."""
+    console.print()
+    for line in [*lines, "Ctrl-C stops everything."]:
+        console.print(f"  {line}", soft_wrap=True)
+    console.print()
+
+
+def serve_web(wiring: Wiring) -> None:
+    """Serve pages until the process is asked to stop."""
+    settings = wiring.settings
+    uvicorn.run(
+        create_app(wiring),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        proxy_headers=settings.public_url is not None,
+        timeout_graceful_shutdown=5,
+    )
+
+
+@app.command()
+def work() -> None:
+    """The worker alone: collects, analyses and delivers. Any number may run."""
+    with plain_faults():
+        wiring = ready(load_settings())
+        with console.status("Loading the language model …"):
+            # Imported here: PyTorch takes seconds and memory that only the worker should spend.
+            from desk.worker import work as run_jobs
+            from monitor.embed import ModelUnavailableError, load_embedder
+
+            try:
+                embedder = load_embedder(wiring.settings.model)
+            except ModelUnavailableError as fault:
+                raise SettingsError(str(fault)) from None
+        console.print(f"Language model ready: {embedder.name}.")
+        signal.signal(signal.SIGTERM, _stop)
+        run_jobs(wiring, embedder, Streams(wiring))
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@app.command(hidden=True)
+def stream(source_id: int) -> None:
+    """Read one stream; started by the worker for each."""
+    with plain_faults():
+        settings = load_settings()
+        read_stream(wire(settings, database_url(settings)), source_id)
+
+
+@app.command()
+def run() -> None:
+    """The whole desk: database, worker and web, in one go."""
+    with plain_faults():
+        settings = load_settings()
+        check_port(settings)
+        wiring = ready(settings)
+        run_both(wiring, first_lines(wiring))
+
+
+@app.command()
+def demo(
+    speed: Annotated[
+        float | None, typer.Option(help="Times faster than life; 1800 plays four days in 3 min.")
+    ] = None,
+) -> None:
+    """The desk on the built-in example town, in a database of its own, new each time."""
+    with plain_faults():
+        settings = load_settings()
+        if speed is not None and speed <= 0:
+            raise SettingsError("--speed must be above 0.")
+        settings = settings.model_copy(
+            update={
+                "database_url": None,
+                "data_dir": settings.data_dir / "demo",
+                "demo_speed": speed or settings.demo_speed,
+            }
+        )
+        check_port(settings)
+        with console.status("Starting the demonstration's own database …"):
+            wiring = wire(settings, database_url(settings))
+            wait_until_up(wiring.engine)
+            first_start.empty_database(wiring)
+            migrate(wiring.engine)
+        lines = [
+            f"The example town plays at [bold]{settings.address}[/]",
+            "Each link below signs one person of the cast in, once:",
+        ]
+        for person, token in first_start.start_demo(wiring, clock()):
+            role = ", ".join(person.roles)
+            lines.append(f"  {role:8} {person.name}: {settings.address}/sign-in/{token}")
+        run_both(wiring, lines)
+
+
+def check_port(settings: Settings) -> None:
+    """Say so at once if another program has the desk's port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as fault:
+            raise SettingsError(
+                f"{settings.host}:{settings.port} cannot be used ({fault.strerror}). "
+                "Set BREAKWATER_PORT or BREAKWATER_HOST."
+            ) from None
+
+
+def run_both(wiring: Wiring, lines: list[str]) -> None:
+    """Worker as a child process, web in this one. The child is started anew if it dies."""
+    stopping = threading.Event()
+    keeper = threading.Thread(target=_keep_worker, args=(wiring, stopping), name="worker-keeper")
+    keeper.start()
+    announce(lines)
+    try:
+        serve_web(wiring)
+    finally:
+        stopping.set()
+        keeper.join()
+        wiring.engine.dispose()
+
+
+def _keep_worker(wiring: Wiring, stopping: threading.Event) -> None:
+    command = [sys.executable, "-m", "desk", "work"]
+    environment = child_environment(wiring.settings, wiring.engine.url)
+    while not stopping.is_set():
+        child = subprocess.Popen(command, env=environment)  # noqa: S603
+        while child.poll() is None and not stopping.wait(0.5):
+            pass
+        if stopping.is_set():
+            child.terminate()
+            child.wait()
+        elif not stopping.wait(5):
+            console.print("The worker stopped; starting it again.")
+
+
+@app.command("add-person")
+def add_person(
+    name: str,
+    email: str,
+    role: Annotated[list[str], typer.Option(help="monitor, comms, leader or admin; repeatable")],
+) -> None:
+    """Add a person and print their one-time sign-in link."""
+    with plain_faults():
+        wiring = ready(load_settings())
+        try:
+            with wiring.sessions.begin() as session:
+                person = people.add_person(session, name, email, role, None, clock())
+                token = people.new_link(session, person, clock())
+        except ValueError as fault:
+            raise SettingsError(str(fault)) from None
+        console.print(f"{wiring.settings.address}/sign-in/{token}", soft_wrap=True)
+
+
+@app.command("collect-once")
+def collect_once() -> None:
+    """Look once at every feed and subreddit that is due, and say what came."""
+    with plain_faults():
+        wiring = ready(load_settings())
+        with wiring.sessions() as session:
+            due = [(source.id, source.name) for source in register.due_sources(session, clock())]
+        table = Table("Source", "New posts", "State")
+        for source_id, name in track(due, "Collecting", console=console):
+            stored = collect_source(wiring, source_id, stop=lambda: False)
+            with wiring.sessions() as session:
+                fares = {line.source.id: line for line in register.health(session, clock())}
+            table.add_row(name, str(stored), fares[source_id].detail)
+        console.print(table)
+
+

@@ -1,0 +1,123 @@
+"""What a desk that has nothing yet is given: sources, an administrator, or the example's cast."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import httpx
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from campaigns import voices
+from desk import people
+from desk.models import Person, RoleGrant
+from desk.settings import Settings
+from desk.wiring import Wiring
+from sources import register
+from sources.models import Source
+
+PROBE_PATIENCE = 5.0  # seconds
+
+CAST = (
+    ("Maya Ortiz", "maya@demo.example", ["monitor"]),
+    ("Jonah Reed", "jonah@demo.example", ["comms"]),
+    ("Rev. Ruth Amsel", "ruth@demo.example", ["leader"]),
+    ("Ada Lind", "ada@demo.example", ["admin"]),
+)
+
+
+def add_first_sources(session: Session, settings: Settings, now: datetime) -> bool:
+    """Where nothing is read yet, add the configured feeds and the Bluesky stream.
+
+    Where none of the feeds can be reached, the built-in example plays beside them; answers
+    whether it does.
+    """
+    if session.scalar(select(Source.id).limit(1)) is not None:
+        return False
+    for address in settings.feeds:
+        register.add_source(session, "feed", address, httpx.URL(address).host, now)
+    if settings.jetstream_url:
+        register.add_source(session, "jetstream", settings.jetstream_url, "Bluesky", now)
+    if not settings.feeds or any_reachable(settings.feeds):
+        return False
+    add_example(session, now)
+    return True
+
+
+def add_example(session: Session, now: datetime) -> None:
+    """The synthetic town, written for this project: invented people, groups and places."""
+    register.add_source(session, "example", "marlow-ferry", "Marlow Ferry, an invented town", now)
+
+
+def any_reachable(addresses: tuple[str, ...]) -> bool:
+    """Whether at least one of these web addresses answers at all."""
+    with httpx.Client(timeout=PROBE_PATIENCE) as client, ThreadPoolExecutor(8) as pool:
+        return any(pool.map(lambda address: _answers(client, address), addresses))
+
+
+def _answers(client: httpx.Client, address: str) -> bool:
+    try:
+        client.head(address)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+def first_administrator(session: Session, now: datetime) -> str | None:
+    """A sign-in token for the administrator who has never set a password, if there is one."""
+    admins = select(Person).join(RoleGrant, RoleGrant.person_id == Person.id)
+    admins = admins.where(RoleGrant.role == "admin", RoleGrant.revoked_at.is_(None))
+    known = list(session.scalars(admins).unique())
+    if any(person.password_hash for person in known):
+        return None
+    person = known[0] if known else _make_administrator(session, now)
+    return people.new_link(session, person, now)
+
+
+def _make_administrator(session: Session, now: datetime) -> Person:
+    roles = ["admin", "monitor"]
+    return people.add_person(session, "First administrator", "admin@desk.local", roles, None, now)
+
+
+def start_demo(wiring: Wiring, now: datetime) -> list[tuple[Person, str]]:
+    """Fill an empty database with the cast, a consenting voice and the example; sign-in tokens."""
+    with wiring.sessions.begin() as session:
+        cast = [people.add_person(session, *who, None, now) for who in CAST]
+        comms, leader = cast[1], cast[2]
+        voice = voices.add_voice(
+            session,
+            name=leader.name,
+            role="Pastor, Hope Church, Marlow Ferry",
+            leader_id=leader.id,
+            by=comms.id,
+            now=now,
+        )
+        voices.record_consent(
+            session,
+            voice,
+            scope="Calming messages to neighbours in Marlow Ferry",
+            platforms=["dry_run"],
+            evidence="Part of the built-in example; nobody real",
+            valid_from=now - timedelta(days=1),
+            valid_until=now + timedelta(days=90),
+            by=comms.id,
+            now=now,
+        )
+        voices.connect_account(
+            session,
+            voice,
+            platform="dry_run",
+            handle="ruth.hope-church.example",
+            service="",
+            secret=None,
+            vault=wiring.vault,
+            by=comms.id,
+            now=now,
+        )
+        add_example(session, now)
+        return [(person, people.new_link(session, person, now)) for person in cast]
+
+
+def empty_database(wiring: Wiring) -> None:
+    """Forget an earlier demonstration. Only ever called on the demonstration's own database."""
+    with wiring.engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))

@@ -1,0 +1,198 @@
+"""People of the desk: roles, passwords, one-time links, sessions. Verbs never commit."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session, selectinload
+
+from desk.models import ROLES, Person, RoleGrant, SignInFailure, SignInLink, WebSession
+
+SESSION_LIFE = timedelta(hours=14)  # a long shift, not a week on a lost phone
+LINK_LIFE = timedelta(hours=24)
+PASSWORD_LENGTH = 15  # NIST SP 800-63B-4, section 3.1.1: a password that stands alone
+GUESSES = 10  # failed sign-ins of one address in GUESS_WINDOW before it must wait
+GUESS_WINDOW = timedelta(minutes=15)
+
+_hasher = PasswordHasher()  # Argon2id with the library's current parameters
+_NOBODY = _hasher.hash("a password that is nobody's")
+
+
+class SignInRefusedError(Exception):
+    """The sign-in failed; the message is for the page and does not say which half was wrong."""
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def everyone(session: Session) -> list[Person]:
+    """All people, with their grants, by name."""
+    query = select(Person).options(selectinload(Person.grants)).order_by(Person.name)
+    return list(session.scalars(query))
+
+
+def names(session: Session) -> dict[int, str]:
+    """Person id to name, for the ``by`` columns of the other rooms."""
+    return {row.id: row.name for row in session.execute(select(Person.id, Person.name))}
+
+
+def add_person(
+    session: Session, name: str, email: str, roles: list[str], by: Person | None, now: datetime
+) -> Person:
+    """A new person with roles; ValueError says what is wrong in plain words."""
+    name, email = name.strip(), email.strip().lower()
+    if not name:
+        raise ValueError("A person needs a name.")
+    local, _, host = email.partition("@")
+    if not local or "." not in host or " " in email:
+        raise ValueError(f"“{email}” is not an e-mail address.")
+    if session.scalar(select(Person).where(Person.email == email)):
+        raise ValueError(f"{email} is already here.")
+    person = Person(name=name, email=email, created_at=now)
+    session.add(person)
+    session.flush()
+    for role in roles:
+        grant(session, person, role, by, now)
+    return person
+
+
+def grant(session: Session, person: Person, role: str, by: Person | None, now: datetime) -> None:
+    """Give a role; giving it twice changes nothing."""
+    if role not in ROLES:
+        raise ValueError(f"“{role}” is no role; the roles are {', '.join(ROLES)}.")
+    if role not in person.roles:
+        person.grants.append(RoleGrant(role=role, granted_by=by and by.id, granted_at=now))
+        session.flush()
+
+
+def revoke(session: Session, person: Person, role: str, by: Person, now: datetime) -> None:
+    """Take a role back. The last administrator keeps theirs."""
+    if role == "admin" and len(_holders(session, "admin")) == 1:
+        raise ValueError("The last administrator cannot be removed; make another one first.")
+    for held in person.grants:
+        if held.role == role and held.revoked_at is None:
+            held.revoked_by, held.revoked_at = by.id, now
+
+
+def _holders(session: Session, role: str) -> list[Person]:
+    query = (
+        select(Person)
+        .join(RoleGrant, RoleGrant.person_id == Person.id)
+        .where(RoleGrant.role == role, RoleGrant.revoked_at.is_(None), Person.left_at.is_(None))
+        .order_by(Person.name)
+    )
+    return list(session.scalars(query).unique())
+
+
+def leaders(session: Session) -> list[Person]:
+    """People who may approve in a voice's name."""
+    return _holders(session, "leader")
+
+
+def set_password(session: Session, person: Person, password: str) -> None:
+    """Store an Argon2id hash; ValueError when the password is too short."""
+    if len(password) < PASSWORD_LENGTH:
+        raise ValueError(f"A password needs at least {PASSWORD_LENGTH} characters.")
+    person.password_hash = _hasher.hash(password)
+
+
+def sign_in(session: Session, email: str, password: str, now: datetime) -> str:
+    """The token of a new session. Raises SignInRefusedError; the caller commits either way."""
+    email = email.strip().lower()
+    failures = session.scalar(
+        select(func.count())
+        .select_from(SignInFailure)
+        .where(SignInFailure.email == email, SignInFailure.at > now - GUESS_WINDOW)
+    )
+    if (failures or 0) >= GUESSES:
+        raise SignInRefusedError("Too many attempts. Wait a quarter of an hour, or ask for a link.")
+    person = session.scalar(select(Person).where(Person.email == email, Person.left_at.is_(None)))
+    stored = person.password_hash if person and person.password_hash else _NOBODY
+    try:
+        _hasher.verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        person = None
+    if person is None or stored == _NOBODY:
+        session.add(SignInFailure(email=email, at=now))
+        raise SignInRefusedError("E-mail address and password do not belong together.")
+    return _open_session(session, person, now)
+
+
+def new_link(session: Session, person: Person, now: datetime) -> str:
+    """A token that signs ``person`` in once within LINK_LIFE."""
+    token = secrets.token_urlsafe(32)
+    session.add(
+        SignInLink(
+            token_sha256=_digest(token),
+            person_id=person.id,
+            created_at=now,
+            expires_at=now + LINK_LIFE,
+        )
+    )
+    return token
+
+
+def link_of(session: Session, token: str, now: datetime) -> SignInLink | None:
+    """The link if it can still be used. Reading consumes nothing: mail scanners are harmless."""
+    link = session.get(SignInLink, _digest(token))
+    return link if link and link.used_at is None and link.expires_at > now else None
+
+
+def use_link(session: Session, token: str, now: datetime) -> tuple[Person, str]:
+    """Consume the link; answers the person and the token of a new session."""
+    used = session.execute(
+        update(SignInLink)
+        .where(
+            SignInLink.token_sha256 == _digest(token),
+            SignInLink.used_at.is_(None),
+            SignInLink.expires_at > now,
+        )
+        .values(used_at=now)
+        .returning(SignInLink.person_id)
+    ).scalar()
+    person = session.get(Person, used) if used else None
+    if person is None or person.left_at is not None:
+        raise SignInRefusedError("This link was used already or has expired. Ask for a new one.")
+    return person, _open_session(session, person, now)
+
+
+def _open_session(session: Session, person: Person, now: datetime) -> str:
+    token = secrets.token_urlsafe(32)
+    session.add(
+        WebSession(
+            token_sha256=_digest(token),
+            person_id=person.id,
+            created_at=now,
+            expires_at=now + SESSION_LIFE,
+        )
+    )
+    return token
+
+
+def person_of(session: Session, token: str, now: datetime) -> Person | None:
+    """Who is signed in with this session token, if anybody."""
+    query = (
+        select(Person)
+        .join(WebSession, WebSession.person_id == Person.id)
+        .where(
+            WebSession.token_sha256 == _digest(token),
+            WebSession.ended_at.is_(None),
+            WebSession.expires_at > now,
+            Person.left_at.is_(None),
+        )
+        .options(selectinload(Person.grants))
+    )
+    return session.scalar(query)
+
+
+def sign_out(session: Session, token: str, now: datetime) -> None:
+    """End the session on the server; the cookie alone is worth nothing afterwards."""
+    session.execute(
+        update(WebSession)
+        .where(WebSession.token_sha256 == _digest(token), WebSession.ended_at.is_(None))
+        .values(ended_at=now)
+    )

@@ -1,0 +1,1 @@
+"""One file per noun; each finds, calls one verb, commits, answers."""

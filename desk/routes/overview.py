@@ -1,0 +1,51 @@
+"""The first page: what needs me now, whatever my role."""
+
+from datetime import timedelta
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from campaigns import messages
+from campaigns.campaigns import unanswered
+from campaigns.content import send_time
+from campaigns.deliveries import deliveries_between
+from campaigns.publishers import PLATFORMS
+from desk.pages import Visiting
+from monitor.flags import open_flags
+from monitor.narratives import count_narratives
+from sources import register
+
+router = APIRouter()
+
+
+@router.get("/")
+def show(visit: Visiting) -> Response:
+    session, now, roles = visit.session, visit.now, visit.person.roles
+    health = register.health(session, now)
+    example = next((one for one in health if one.source.kind == "example"), None)
+    others = [one for one in health if one.source.kind != "example"]
+    flags = open_flags(session)
+    waiting = messages.submissions_for(session, visit.person.id)
+    to_answer = unanswered(session)
+    drafts = messages.drafts(session) if "comms" in roles else []
+    return visit.page(
+        "overview.html",
+        health=health,
+        example=example is not None and example.state != "paused",
+        example_progress=example and example.source.newest_post_at,
+        closed=bool(others) and all(one.state in ("failing", "waiting") for one in others),
+        flags=flags,
+        waiting=waiting,
+        send_times={version.id: send_time(version.content) for version in waiting},
+        to_answer=to_answer if roles & {"comms", "admin"} else [],
+        drafts=[(message, messages.state_of(message)) for message in drafts],
+        deliveries=deliveries_between(session, now - timedelta(days=1), now + timedelta(days=7)),
+        platforms=PLATFORMS,
+        posts_today=sum(one.day for one in health),
+        narrative_count=count_narratives(session),
+        urgent=bool(
+            waiting
+            or (flags and "monitor" in roles)
+            or ((to_answer or drafts) and "comms" in roles)
+        ),
+    )

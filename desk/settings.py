@@ -1,0 +1,167 @@
+"""The only reader of the environment. Every setting is BREAKWATER_<NAME>; .env is read too."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AnyHttpUrl,
+    AnyWebsocketUrl,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "BREAKWATER_"
+
+# Public feeds a US desk can start with; staff add local ones on the sources page.
+FIRST_FEEDS = (
+    "https://feeds.npr.org/1003/rss.xml",
+    "https://www.pbs.org/newshour/feeds/rss/headlines",
+    "https://www.theguardian.com/us-news/rss",
+    "https://rss.nytimes.com/services/xml/rss/nyt/US.xml",
+    "https://stateline.org/feed/",
+)
+
+# The whole Bluesky stream is 45 posts a second: more than a laptop reads with care. Posts with
+# none of these words are counted and forgotten. An empty list keeps everything.
+FIRST_WORDS = (
+    *("election", "ballot", "ballots", "polling place", "poll worker", "county clerk", "recount"),
+    *("city council", "school board", "town hall", "sheriff", "mayor", "governor", "militia"),
+    *("protest", "riot", "riots", "civil war", "traitor", "traitors", "political violence"),
+    *("mosque", "synagogue", "church shooting", "immigrants", "migrants", "lynch", "vigilante"),
+)
+
+
+class SettingsError(Exception):
+    """The environment is wrong; each line names the variable and what is wrong with it."""
+
+
+class Settings(BaseSettings):
+    """What a person may set, with defaults on which `make run` works as it is."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore")
+
+    organisation: str = "Breakwater"
+    time_zone: str = "America/New_York"  # in which the desk shows and asks for times
+    data_dir: Path = Path("data")  # embedded database and generated key
+    database_url: SecretStr | None = None  # any PostgreSQL 15+ with pgvector; empty: embedded
+    secret_key: SecretStr | None = None  # 32+ characters; empty: made once in data_dir
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    public_url: str | None = None  # how people reach the desk, when a proxy stands before it
+    model: str | None = None  # sentence-transformers folder or hub name; empty: bundled
+    contact: str = ""  # web or mail address put into the User-Agent of every request
+    feeds: Annotated[tuple[str, ...], NoDecode] = FIRST_FEEDS
+    jetstream_url: str | None = "wss://jetstream2.us-east.bsky.network/subscribe"
+    watch_words: Annotated[tuple[str, ...], NoDecode] = FIRST_WORDS
+    reddit_approval: str | None = None  # reference of Reddit's written approval; empty: off
+    reddit_client_id: str | None = None
+    reddit_client_secret: SecretStr | None = None
+    reddit_user_agent: str | None = None  # <platform>:<app ID>:<version> (by /u/<name>)
+    demo_speed: Annotated[float, Field(gt=0)] = 1800.0  # times faster than life: four days in 3 min
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object, info: ValidationInfo) -> object:
+        field = cls.model_fields[info.field_name or ""]
+        return None if value == "" and field.annotation != tuple[str, ...] else value
+
+    @field_validator("feeds", "watch_words", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("feeds")
+    @classmethod
+    def _feeds_are_web_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            TypeAdapter(AnyHttpUrl).validate_python(address)
+        return value
+
+    @field_validator("jetstream_url")
+    @classmethod
+    def _is_websocket(cls, value: str | None) -> str | None:
+        if value is not None:
+            TypeAdapter(AnyWebsocketUrl).validate_python(value)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_web_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            TypeAdapter(AnyHttpUrl).validate_python(value)
+        return value and value.rstrip("/")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_time_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is no IANA time zone; one looks like America/Chicago")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("needs at least 32 characters")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        try:
+            url = make_url(value.get_secret_value())
+        except ArgumentError:
+            raise ValueError("is no database URL; one looks like postgresql://…") from None
+        if url.get_backend_name() not in ("postgresql", "postgres"):
+            raise ValueError(f"names {url.get_backend_name()}, but the desk needs PostgreSQL")
+        plain = url.set(drivername="postgresql+psycopg")
+        return SecretStr(plain.render_as_string(hide_password=False))
+
+    @property
+    def address(self) -> str:
+        """Where people open the desk, without a trailing slash."""
+        host = "localhost" if self.host in ("127.0.0.1", "0.0.0.0") else self.host  # noqa: S104
+        return self.public_url or f"http://{host}:{self.port}"
+
+
+def load_settings() -> Settings:
+    """Settings from the environment, checked; SettingsError names each variable that is wrong."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    faults = [
+        f"{name} is not a setting of Breakwater; is it a misspelling?"
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and name not in known and not name.startswith(f"{PREFIX}TEST_")
+    ]
+    try:
+        settings = Settings()
+    except ValidationError as fault:
+        faults += [
+            f"{PREFIX}{str(error['loc'][0]).upper()}: {error['msg'].removeprefix('Value error, ')}"
+            for error in fault.errors(include_input=False)
+        ]
+        raise SettingsError("\n".join(faults)) from None
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+def child_environment(settings: Settings, database: URL) -> dict[str, str]:
+    """The environment for a child process, with what this process found out or was told."""
+    return os.environ | {
+        f"{PREFIX}DATABASE_URL": database.render_as_string(hide_password=False),
+        f"{PREFIX}DATA_DIR": str(settings.data_dir.resolve()),
+        f"{PREFIX}DEMO_SPEED": str(settings.demo_speed),
+    }

@@ -1,0 +1,95 @@
+"""Long-lived streams: one child process of the worker for each source that never ends.
+
+A PostgreSQL advisory lock lets one process in the whole fleet read a source; the others wait.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+
+from desk.settings import child_environment
+from desk.wiring import Wiring, clock
+from sources import register
+from sources.collect import SourceFaultError, collect, record_failure
+from sources.models import Source
+
+TEND_EVERY = 3.0  # seconds between looks at which streams should run
+BACK_OFF = 5.0  # seconds before a broken stream is tried again; doubles with each failure
+BACK_OFF_MAX = 300.0
+LOCK_SPACE = 0x42524B57  # "BRKW": our half of the two-number advisory lock
+
+
+@dataclass
+class Streams:
+    """Keeps one child process per stream that is on the register and not paused."""
+
+    wiring: Wiring
+    children: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def tend(self, stopping: threading.Event) -> None:
+        """Start and reap children until ``stopping`` is set, then stop them all."""
+        while not stopping.wait(TEND_EVERY):
+            with self.wiring.sessions() as session:
+                wanted = {source.id for source in register.streamed_sources(session)}
+            for source_id in list(self.children):
+                if self.children[source_id].poll() is not None:
+                    del self.children[source_id]
+            for source_id in wanted - self.children.keys():
+                command = [sys.executable, "-m", "desk", "stream", str(source_id)]
+                self.children[source_id] = subprocess.Popen(  # noqa: S603
+                    command, env=child_environment(self.wiring.settings, self.wiring.engine.url)
+                )
+        for child in self.children.values():
+            child.terminate()
+        for child in self.children.values():
+            child.wait()
+
+
+def collect_source(wiring: Wiring, source_id: int, stop: Callable[[], bool]) -> int:
+    """Read one source with the collector of its kind; answers the posts stored."""
+    with wiring.sessions.begin() as session:
+        source = session.get_one(Source, source_id)
+        try:
+            collector = wiring.collectors[source.kind](source)
+        except SourceFaultError as fault:  # Reddit without an approval, say
+            record_failure(session, source, fault, clock())
+            return 0
+    return collect(
+        wiring.sessions,
+        source_id,
+        collector,
+        pseudonym_key=wiring.pseudonym_key,
+        clock=clock,
+        stop=stop,
+    )
+
+
+def read_stream(wiring: Wiring, source_id: int) -> None:
+    """Read one stream until it is paused, over, read elsewhere, or the parent is gone."""
+    parent = os.getppid()
+
+    def orphaned() -> bool:
+        return os.getppid() != parent
+
+    wait = BACK_OFF
+    with wiring.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
+        ours = guard.scalar(
+            text("SELECT pg_try_advisory_lock(:space, :source)"),
+            {"space": LOCK_SPACE, "source": source_id},
+        )
+        while ours and not orphaned():
+            began = time.monotonic()
+            try:
+                collect_source(wiring, source_id, stop=orphaned)
+                return
+            except SourceFaultError:  # recorded on the source by collect
+                if time.monotonic() - began > BACK_OFF_MAX:
+                    wait = BACK_OFF
+                time.sleep(wait)
+                wait = min(wait * 2, BACK_OFF_MAX)

@@ -1,0 +1,346 @@
+"""The first scorer: transparent cues, each with its place in the text and its reason.
+
+It judges the message, never the author. No score above M0 without a span a person can read.
+"""
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+
+from monitor.codebook import URGING_FORCES, MessageFields, message_level, threat_level
+from monitor.cues import (
+    ACT_WORDS,
+    BRING,
+    CALMS,
+    CAPABILITY,
+    CONDEMNS,
+    CUES,
+    DOUBT,
+    FIGURATIVE,
+    GATHERING_PLACE,
+    LOADED_WORDS,
+    NAMED_PLACE,
+    NAMED_TARGET,
+    NEGATED,
+    NOT_FIGURATIVE,
+    POLICY,
+    REPORTS,
+    SPEAKING,
+    TIME_7D,
+    TIME_48H,
+    TIME_NOW,
+    TURN,
+    WEAPON,
+    Cue,
+)
+
+SCORER = "cues 1"  # name and version, stored with every reading
+SCORED_CHARS = 20_000  # nobody reads further; a longer post costs no more than this
+SENTENCE_CHARS = 400  # a "sentence" without an end is cut here, so that work stays linear
+NEGATION_CHARS = 40  # how far before a cue its negation may stand
+QUOTE_CHARS = 400  # the longest quotation looked for
+ATTRIBUTION_CHARS = 80  # how far from a quotation its speaker may stand
+MAX_REASONS = 12  # the strongest; a person reads no more
+
+SAME_LENGTH = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "}
+)
+SENTENCE_END = re.compile(rf"[.!?\n]+\s+|\n|[^.!?\n]{{{SENTENCE_CHARS}}}")
+QUOTATION = re.compile(rf'"[^"\n]{{2,{QUOTE_CHARS}}}"')
+FORCE_WORDS = {
+    "wish": "as a wish",
+    "predict": "as something that will happen",
+    "justify": "as right or deserved",
+    "praise": "with praise",
+    "urge": "as a call to others",
+    "organise": "with a plan to gather",
+    "announce": "as something the author will do",
+}
+THREAT_WORDS = {
+    "direct": "a direct threat",
+    "indirect": "an indirect threat",
+    "veiled": "a veiled threat",
+    "conditional": "a threat with a condition",
+}
+STANCE_WORDS = {
+    "reports": "Reports or quotes another's words",
+    "condemns": "Speaks against violence or hatred",
+    "figurative": "Sport, games or a figure of speech",
+    "policy_advocacy": "Asks government to act lawfully",
+}
+CIRCUMSTANCES = (
+    ("target", ("target",), "Names whom"),
+    ("place", ("place",), "Names a place"),
+    ("time", ("now", "48h", "7d"), "Names a time"),
+    ("means", ("weapon",), "Names a weapon"),
+    (
+        "capability",
+        ("capability",),
+        "Speaks of a weapon at hand, of watching or of being on the way",
+    ),
+)
+BODILY_ACTS = frozenset({"kill", "assault", "unspecified_violence"})  # what sport talk speaks of
+ONE_PERSON = re.compile(r"\b(?:you|your|him|her|his)\b(?!\s+(?:all|people))", re.IGNORECASE)
+CLAUSE_END = re.compile(r"[.!?;:,\n]")
+ALIKE = 3  # hits of one kind that are looked at; more of the same changes nothing
+Reason = dict[str, str | int]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What was read in one text. ``reasons`` have character offsets into that text."""
+
+    fields: MessageFields
+    level: int
+    threat_level: str
+    stance: str
+    reasons: list[Reason]  # {"code", "text", "start", "end"}
+
+
+@dataclass(frozen=True)
+class _Hit:
+    cue: Cue
+    act: str
+    start: int
+    end: int
+    act_start: int
+    act_end: int
+
+
+def score(text: str) -> Assessment:
+    """Read one text: its fields and levels, and for all that scores the span that shows it."""
+    page = _Page(text[:SCORED_CHARS].translate(SAME_LENGTH))
+    kept: dict[tuple[str, str, str, str], list[_Hit]] = {}
+    gated: dict[str, tuple[int, int]] = {}
+    stance = "asserts"
+    for hit in page.hits():
+        gate = page.gate(hit)
+        if gate in (None, "unclear"):
+            alike = kept.setdefault((hit.act, hit.cue.force, hit.cue.threat, hit.cue.words), [])
+            if len(alike) < ALIKE:
+                alike.append(hit)
+                stance = gate or stance
+        elif gate is not None:
+            gated.setdefault(gate, (hit.start, hit.end))
+    if kept:
+        return _assess(page, [hit for alike in kept.values() for hit in alike], stance)
+    stance, span = page.standing(gated)
+    reasons = [_reason(f"stance:{stance}", STANCE_WORDS[stance], span)] if span else []
+    return Assessment(MessageFields(stance=stance), 0, "none", stance, reasons)
+
+
+def loaded(word: str) -> bool:
+    """Whether a word is one the cues count as violent or dehumanising: never fit for a title."""
+    return LOADED_WORDS.match(word.lower()) is not None
+
+
+def _assess(page: "_Page", hits: list[_Hit], stance: str) -> Assessment:
+    """Fields from the hits: the act, force and threat that weigh most, the highest of the rest."""
+    hallmarks: dict[str, int] = {}
+    for hit in hits:
+        for hallmark, degree in hit.cue.hallmarks.items():
+            hallmarks[hallmark] = max(degree, hallmarks.get(hallmark, 0))
+    readings = []
+    for hit in hits:
+        specifics, imminence, spans = page.circumstances(hit)
+        fields = MessageFields(
+            stance=stance,
+            target_kind=_target_kind(page.text[hit.start : hit.end], hit.act),
+            demeaning=any(other.cue.demeaning for other in hits),
+            hallmarks=hallmarks,
+            act=hit.act,
+            force=hit.cue.force,
+            threat_type=hit.cue.threat,
+            specifics=specifics,
+            capability_cue=any(reason["code"] == "capability" for reason in spans),
+            imminence=imminence,
+        )
+        readings.append((message_level(fields), fields, [*_reasons(hit), *spans]))
+    readings.sort(key=lambda reading: -reading[0])  # stable: the order of the table decides ties
+    level, fields, _ = readings[0]
+    reasons: dict[tuple[object, ...], Reason] = {}
+    for reason in (reason for _, _, found in readings for reason in found):
+        reasons.setdefault((reason["code"], reason["start"]), reason)
+    return Assessment(
+        fields, level, threat_level(fields), stance, list(reasons.values())[:MAX_REASONS]
+    )
+
+
+def _target_kind(cue: str, act: str) -> str:
+    if act == "damage_property":
+        return "property_place"
+    return "individual" if ONE_PERSON.search(cue) else "group"
+
+
+def _reason(code: str, words: str, span: tuple[int, int]) -> Reason:
+    return {"code": code, "text": words, "start": span[0], "end": span[1]}
+
+
+def _reasons(hit: _Hit) -> list[Reason]:
+    """One reason per thing the cue says, each with its span."""
+    cue, whole = hit.cue, (hit.start, hit.end)
+    words = cue.words.format(ACT_WORDS.get(hit.act, "violence"))
+    found = []
+    if hit.act != "none":
+        found.append(_reason(f"act:{hit.act}", words, (hit.act_start, hit.act_end)))
+        found.append(_reason(f"force:{cue.force}", f"Says so {FORCE_WORDS[cue.force]}", whole))
+    if cue.threat != "none":
+        found.append(_reason(f"threat:{cue.threat}", f"Reads as {THREAT_WORDS[cue.threat]}", whole))
+    codes = [*cue.hallmarks, *(["demeaning"] if cue.demeaning else [])]
+    return found + [_reason(code, words, whole) for code in codes]
+
+
+class _Page:
+    """One text cut into sentences, with every gate and circumstance found once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        cuts = [0, *(match.end() for match in SENTENCE_END.finditer(text)), len(text)]
+        self._starts = [start for start, end in pairwise(cuts) if end > start] or [0]
+        self._quotes = [match.span() for match in QUOTATION.finditer(text)]
+        self._found = {
+            name: self._sentences_with(pattern)
+            for name, pattern in {
+                "condemns": CONDEMNS,
+                "calms": CALMS,
+                "reports": REPORTS,
+                "figurative": FIGURATIVE,
+                "literal": NOT_FIGURATIVE,
+                "policy": POLICY,
+                "doubt": DOUBT,
+                "place": NAMED_PLACE,
+                "gathering": GATHERING_PLACE,
+                "target": NAMED_TARGET,
+                "weapon": WEAPON,
+                "capability": CAPABILITY,
+                "now": TIME_NOW,
+                "48h": TIME_48H,
+                "7d": TIME_7D,
+            }.items()
+        }
+
+    def hits(self) -> list[_Hit]:
+        """Every cue that matches, in the order of the table."""
+        found = []
+        for cue in CUES:
+            for match in cue.pattern.finditer(self.text):
+                groups = match.groupdict()
+                named = next((name for name in groups if groups[name] is not None), None)
+                act = named if named in ACT_WORDS else cue.act
+                start, end = match.span()
+                start += len(match.group()) - len(match.group().lstrip())
+                found.append(_Hit(cue, act, start, end, *match.span(named or 0)))
+        for match in BRING.finditer(self.text):
+            found.extend(self._gathering(match))
+        return found
+
+    def _gathering(self, match: re.Match[str]) -> list[_Hit]:
+        """A call to bring weapons: violent when a place is named too, else only arming."""
+        start, end = match.span()
+        near = self._near(start)
+        place = self._any("gathering", near)
+        timed = any(self._any(when, near) for when in ("now", "48h", "7d"))
+        if not place:
+            return []
+        act = "unspecified_violence" if timed else "intimidate"
+        words = "Calls people to gather with weapons"
+        cue = Cue(BRING, words, act=act, force="organise" if timed else "urge")
+        return [_Hit(cue, act, start, end, start, end)]
+
+    def gate(self, hit: _Hit) -> str | None:
+        """The stance that takes a hit out of scope, "unclear", "negated", or None."""
+        before = self.text[max(0, hit.start - NEGATION_CHARS) : hit.act_start]
+        if NEGATED.search(CLAUSE_END.split(before)[-1]):
+            return "negated"
+        here, near = [self._sentence(hit.start)], self._near(hit.start)
+        condemned = self._any("condemns", near) or self._any("calms", here)
+        quoted = self._quoted(hit)
+        if quoted and (condemned or self._any("calms", near)):
+            return "condemns"
+        if quoted and (self._any("reports", near) or self._attributed(hit)):
+            return "reports"
+        # Outrage at one deed may turn into a call for another: then a person must look.
+        calling = hit.cue.force in URGING_FORCES
+        if condemned and not self._turned(hit, near):
+            return "unclear" if calling and not self._any("condemns", here) else "condemns"
+        if self._any("reports", here):
+            return "unclear" if calling else "reports"
+        if self._any("figurative", near if hit.act in BODILY_ACTS else here) and not self._any(
+            "literal", near
+        ):
+            return "figurative"
+        return "unclear" if quoted or self._any("doubt", here) else None
+
+    def standing(self, gated: dict[str, tuple[int, int]]) -> tuple[str, tuple[int, int] | None]:
+        """The stance of a text with no call of its own, and the span that shows it."""
+        for stance in ("condemns", "reports", "figurative"):
+            if stance in gated:
+                return stance, gated[stance]
+        for stance, name in (("condemns", "condemns"), ("policy_advocacy", "policy")):
+            for span in self._found[name].values():
+                return stance, span
+        return "asserts", None
+
+    def circumstances(self, hit: _Hit) -> tuple[int, str, list[Reason]]:
+        """Specifics (0-4) and imminence named around a hit, and the spans that show them.
+
+        A hit without act or threat has none: a time beside an insult means nothing.
+        """
+        if hit.act == "none" and hit.cue.threat == "none":
+            return 0, "none", []
+        near = self._near(hit.start)
+        specifics, imminence, reasons = 0, "unspecified", []
+        for code, names, words in CIRCUMSTANCES:
+            named = [
+                (name, self._found[name][i]) for name in names for i in near if self._has(name, i)
+            ]
+            if named:
+                specifics += code != "capability"
+                imminence = named[0][0] if code == "time" else imminence
+                reasons.append(_reason(code, words, named[0][1]))
+        return specifics, imminence, reasons
+
+    def _has(self, name: str, sentence: int) -> bool:
+        return sentence in self._found[name]
+
+    def _sentences_with(self, pattern: re.Pattern[str]) -> dict[int, tuple[int, int]]:
+        """The first match of a pattern in each sentence."""
+        found: dict[int, tuple[int, int]] = {}
+        for match in pattern.finditer(self.text):
+            found.setdefault(self._sentence(match.start()), match.span())
+        return found
+
+    def _sentence(self, offset: int) -> int:
+        return max(0, bisect_right(self._starts, offset) - 1)
+
+    def _near(self, offset: int) -> list[int]:
+        """The sentence at an offset and its two neighbours, the sentence itself first."""
+        here = self._sentence(offset)
+        return [here, here - 1, here + 1]
+
+    def _any(self, name: str, sentences: list[int]) -> bool:
+        return any(index in self._found[name] for index in sentences)
+
+    def _quoted(self, hit: _Hit) -> bool:
+        return any(start < hit.act_end and hit.act_start < end for start, end in self._around(hit))
+
+    def _around(self, hit: _Hit) -> list[tuple[int, int]]:
+        index = bisect_right(self._quotes, (hit.act_start, len(self.text)))
+        return self._quotes[max(0, index - 1) : index + 1]
+
+    def _attributed(self, hit: _Hit) -> bool:
+        """Whether somebody is named as speaker of the quotation around a hit."""
+        return any(
+            SPEAKING.search(self.text[max(0, start - ATTRIBUTION_CHARS) : start])
+            or SPEAKING.search(self.text[end : end + ATTRIBUTION_CHARS])
+            for start, end in self._around(hit)
+        )
+
+    def _turned(self, hit: _Hit, near: list[int]) -> bool:
+        """Whether a "but" stands between a condemnation and a hit that follows it."""
+        for index in near:
+            span = self._found["condemns"].get(index)
+            if span and span[1] <= hit.start and TURN.search(self.text[span[1] : hit.start]):
+                return True
+        return False

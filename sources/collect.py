@@ -1,0 +1,357 @@
+"""The crux of sources/: collectors yield batches, and each batch is saved whole or not at all.
+
+Past this module nobody can tell Bluesky from a feed.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Protocol
+
+from sqlalchemy import Text, any_, bindparam, delete, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Session, sessionmaker
+
+from sources.models import STREAMED_KINDS, Erasure, Post, RejectedItem, Source, SourceEvent
+from sources.pseudonyms import pseudonym
+from sources.register import FAILING, is_paused, last_event, pause
+
+CLOCK_SKEW = timedelta(minutes=5)  # a post from further in the future than this is dated now
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # a date before the platforms existed is no date
+MAX_URI_BYTES = 2000  # a PostgreSQL index entry holds 2,704 bytes, the platform's name included
+MAX_REJECT_BYTES = 64 * 1024  # enough to see what was wrong
+MIN_BACK_OFF = timedelta(minutes=15)  # first wait after a failed poll; then as long again
+MAX_BACK_OFF = timedelta(days=1)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPost:
+    """A post as a platform shows it. The author id is turned into a pseudonym and never stored."""
+
+    uri: str
+    author: str
+    text: str
+    posted_at: datetime | None  # aware; empty where the platform gives no date: when it was read
+    url: str | None = None
+    lang: str | None = None
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Something its author or the platform took away: one post, or all of an account's."""
+
+    scope: Literal["post", "account"]
+    uri: str  # the post's uri, or the account's DID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An item that could not be read. It is set aside, and its batch goes on."""
+
+    reason: str
+    raw: bytes
+
+
+Item = NewPost | Removal | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Items in the order in which they happened, and the cursor that follows the last of them."""
+
+    items: Sequence[Item]
+    cursor: dict[str, Any]
+    seen: int  # posts read, those not kept included
+    next_poll_in: timedelta | None = None  # polled kinds: the least time until the next look
+    newest: datetime | None = None  # when the newest post read was made, if not among the items
+
+
+class SourceFaultError(Exception):
+    """A source cannot be read now; the message is one clear sentence for the sources page.
+
+    ``retry_in`` is how long the source asked us to wait. ``final`` means that it will not come
+    back by itself: it is read no more until a person resumes it.
+    """
+
+    def __init__(
+        self, sentence: str, *, retry_in: timedelta | None = None, final: bool = False
+    ) -> None:
+        super().__init__(sentence)
+        self.retry_in = retry_in
+        self.final = final
+
+
+class Collector(Protocol):
+    """The port of every platform. Opens no database session; raises only SourceFaultError."""
+
+    @property
+    def platform(self) -> str:
+        """bluesky, web, reddit or example: goes into Post.platform."""
+        ...
+
+    def batches(self, cursor: dict[str, Any] | None) -> Generator[Batch]:
+        """What happened since ``cursor`` (of an earlier batch; empty on the first look).
+
+        Polled kinds end after what is there; streams yield a batch about once a second, an empty
+        one if need be, and never end by themselves.
+        """
+        ...
+
+
+def user_agent(contact: str = "") -> str:
+    """Who we say we are, with an address where a source's keeper reaches us."""
+    return f"Breakwater/0.1 (+{contact})" if contact else "Breakwater/0.1"
+
+
+def collect(
+    sessions: sessionmaker[Session],
+    source_id: int,
+    collector: Collector,
+    *,
+    pseudonym_key: bytes,
+    clock: Callable[[], datetime],
+    stop: Callable[[], bool],
+) -> int:
+    """Read a source until it has no more, is paused, fails, or ``stop`` says so. Posts stored.
+
+    One commit per batch, and no session is open while the network is read. A fault is recorded
+    as an event; for streams it is then raised, so that the caller decides when to start again.
+    """
+    with sessions() as session:
+        source = session.get_one(Source, source_id)
+        if is_paused(session, source):
+            return 0
+        cursor, streamed = source.cursor, source.kind in STREAMED_KINDS
+    stored = 0
+    try:
+        with closing(collector.batches(cursor)) as batches:
+            while not stop():
+                batch = _next(batches)
+                if batch is None:
+                    break
+                with sessions.begin() as session:
+                    source = session.get_one(Source, source_id, with_for_update=True)
+                    if is_paused(session, source):
+                        return stored
+                    stored += save_batch(
+                        session,
+                        source,
+                        batch,
+                        platform=collector.platform,
+                        pseudonym_key=pseudonym_key,
+                        now=clock(),
+                    )
+            else:
+                return stored
+    except SourceFaultError as fault:
+        with sessions.begin() as session:
+            record_failure(session, session.get_one(Source, source_id), fault, clock())
+        if streamed:
+            raise
+        return stored
+    if streamed:
+        with sessions.begin() as session:
+            source = session.get_one(Source, source_id)
+            pause(session, source, None, "It has been read to its end.", clock())
+    return stored
+
+
+def _next(batches: Generator[Batch]) -> Batch | None:
+    """The next batch, or None at the end. Whatever goes wrong comes out as SourceFaultError."""
+    try:
+        return next(batches, None)
+    except SourceFaultError:
+        raise
+    except Exception as surprise:
+        log.exception("a collector stopped unexpectedly")
+        raise SourceFaultError(
+            f"Reading stopped unexpectedly ({type(surprise).__name__}); the log has the details."
+        ) from surprise
+
+
+def save_batch(
+    session: Session,
+    source: Source,
+    batch: Batch,
+    *,
+    platform: str,
+    pseudonym_key: bytes,
+    now: datetime,
+) -> int:
+    """Put a whole batch and its cursor into the caller's transaction. The number of posts stored.
+
+    Safe to repeat: a post that is there stays as it is, a removal of nothing removes nothing.
+    """
+    posts, removals, rejects = _fold(batch.items, now)
+    # Two sources of one platform may carry the same posts: taking turns beats a deadlock.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"save {platform}"))))
+    _erase(session, platform, removals, now)
+    stored = _store(session, source, posts, platform, pseudonym_key, now)
+    session.add_all(
+        RejectedItem(
+            source_id=source.id,
+            reason=_clean(reject.reason),
+            raw=reject.raw[:MAX_REJECT_BYTES],
+            at=now,
+        )
+        for reject in rejects
+    )
+    event = last_event(session, source, FAILING)
+    if event is not None and event.kind == "failed":
+        session.add(SourceEvent(source_id=source.id, kind="recovered", at=now))
+    dates = [_posted_at(post.posted_at, now) for post in posts]
+    newest = [batch.newest, source.newest_post_at, max(dates, default=None)]
+    source.newest_post_at = max((min(at, now) for at in newest if at is not None), default=None)
+    source.seen += batch.seen
+    source.kept += stored
+    source.last_batch_at = now
+    source.cursor = batch.cursor
+    source.next_poll_at = None if batch.next_poll_in is None else now + batch.next_poll_in
+    session.flush()
+    return stored
+
+
+def _fold(
+    items: Sequence[Item], now: datetime
+) -> tuple[list[NewPost], list[Removal], list[Rejected]]:
+    """What is left when the items have happened one after the other.
+
+    All removals may then run before all posts: a post that a later item removed is gone from the
+    list, and one that stayed came after every removal that names it.
+    """
+    posts: dict[str, NewPost] = {}
+    removals: dict[tuple[str, str], Removal] = {}
+    rejects: list[Rejected] = []
+    for item in items:
+        match item:
+            case NewPost():
+                post = replace(item, uri=_clean(item.uri), text=_clean(item.text))
+                if len(post.uri.encode()) > MAX_URI_BYTES:
+                    raw = post.uri.encode()
+                    rejects.append(Rejected("the post's address is too long to keep", raw))
+                else:
+                    posts.setdefault(post.uri, post)
+            case Removal(scope="post"):
+                uri = _clean(item.uri)
+                posts.pop(uri, None)
+                removals["post", uri] = replace(item, uri=uri)
+            case Removal():
+                prefix = _account_prefix(_clean(item.uri))
+                for uri in [uri for uri in posts if uri.startswith(prefix)]:
+                    del posts[uri]
+                removals["account", prefix] = replace(item, uri=prefix)
+            case Rejected():
+                rejects.append(item)
+    return list(posts.values()), list(removals.values()), rejects
+
+
+def _account_prefix(did: str) -> str:
+    """What the address of every record of an AT Protocol account begins with."""
+    return f"at://{did}/"
+
+
+def _erase(session: Session, platform: str, removals: Sequence[Removal], now: datetime) -> None:
+    """Delete what ``removals`` (from _fold) name, readings with it; leave a proof of each."""
+    reasons = {removal.uri: removal.reason for removal in removals if removal.scope == "post"}
+    erased: list[tuple[str, str]] = []
+    if reasons:
+        uris = bindparam("uris", list(reasons), ARRAY(Text))
+        gone = delete(Post).where(Post.platform == platform, Post.uri == any_(uris))
+        erased += [(uri, reasons[uri]) for uri in session.scalars(gone.returning(Post.uri))]
+    for removal in removals:
+        if removal.scope == "account":
+            gone = delete(Post).where(
+                Post.platform == platform, Post.uri.startswith(removal.uri, autoescape=True)
+            )
+            erased += [(uri, removal.reason) for uri in session.scalars(gone.returning(Post.uri))]
+    session.add_all(
+        Erasure(uri_sha256=hashlib.sha256(uri.encode()).hexdigest(), reason=_clean(reason), at=now)
+        for uri, reason in erased
+    )
+
+
+def _store(
+    session: Session,
+    source: Source,
+    posts: Sequence[NewPost],
+    platform: str,
+    pseudonym_key: bytes,
+    now: datetime,
+) -> int:
+    """Insert posts that are not there yet; how many that were."""
+    if not posts:
+        return 0
+    rows = []
+    for post in posts:
+        at = _posted_at(post.posted_at, now)
+        rows.append(
+            {
+                "source_id": source.id,
+                "platform": platform,
+                "uri": post.uri,
+                "author": pseudonym(pseudonym_key, platform, post.author, at),
+                "text": post.text,
+                "lang": post.lang and _clean(post.lang),
+                "url": post.url and _clean(post.url),
+                "reply_to": post.reply_to and _clean(post.reply_to),
+                "posted_at": at,
+                "collected_at": now,
+            }
+        )
+    new = insert(Post).on_conflict_do_nothing(index_elements=["platform", "uri"])
+    return len(session.scalars(new.returning(Post.id), rows).all())
+
+
+def _posted_at(at: datetime | None, now: datetime) -> datetime:
+    """When a post was made; now, where the platform gives no date or an impossible one."""
+    if at is None or not EARLIEST <= at <= now + CLOCK_SKEW:
+        return now
+    return at
+
+
+def _clean(text: str) -> str:
+    """Text that PostgreSQL can hold: no NUL, and lone halves of surrogate pairs replaced."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\x00", "")
+
+
+def record_failure(
+    session: Session, source: Source, fault: SourceFaultError, now: datetime
+) -> None:
+    """Note that ``source`` cannot be read, once per outage and sentence, and put off its next poll.
+
+    The wait is as long as the outage has lasted (so it doubles), or as the source asked.
+    """
+    sentence = _clean(str(fault))
+    event = last_event(session, source, FAILING)
+    if event is None or (event.kind, event.detail) != ("failed", sentence):
+        session.add(SourceEvent(source_id=source.id, kind="failed", detail=sentence, at=now))
+        session.flush()
+    if fault.final:
+        pause(session, source, None, sentence, now)
+    if source.kind not in STREAMED_KINDS:
+        lasted = now - _failing_since(session, source, now)
+        wait = min(max(lasted, MIN_BACK_OFF), MAX_BACK_OFF)
+        source.next_poll_at = now + max(wait, fault.retry_in or wait)
+        session.flush()
+
+
+def _failing_since(session: Session, source: Source, now: datetime) -> datetime:
+    recovered = select(func.max(SourceEvent.id)).where(
+        SourceEvent.source_id == source.id, SourceEvent.kind == "recovered"
+    )
+    since = session.scalar(
+        select(func.min(SourceEvent.at)).where(
+            SourceEvent.source_id == source.id,
+            SourceEvent.kind == "failed",
+            SourceEvent.id > func.coalesce(recovered.scalar_subquery(), 0),
+        )
+    )
+    return since or now

@@ -1,0 +1,250 @@
+"""A post exactly once on a real AT Protocol server, and a plain word for every way it can fail.
+
+What a healthy server will not do on request (failing, hanging up, slowing us down) comes from a
+small loopback server that speaks the same HTTP.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from campaigns.checks import BYTES_MAX, GRAPHEMES_MAX
+from campaigns.content import mint_record_key, record_for
+from campaigns.publishers import InDoubtError, NotSentError, Parcel, PublisherRejectedError
+from campaigns.publishers import bluesky as module
+from campaigns.publishers.bluesky import BlueskyPublisher
+from tests.pds.server import Account, Pds
+
+FAMILY = "👨‍👩‍👧‍👦"
+LET_IN = (200, {"did": "did:plc:paula", "accessJwt": "token"})
+
+
+@pytest.fixture
+def account(pds: Pds) -> Account:
+    return pds.create_account("publisher.test")
+
+
+def parcel_for(pds: Pds, account: Account, words: str, now: datetime) -> Parcel:
+    return Parcel(
+        platform="bluesky",
+        handle=account.handle,
+        service=pds.url,
+        secret=account.password,
+        record_key=mint_record_key(now),
+        record=record_for({"text": words}, now),
+    )
+
+
+def under(pds: Pds, account: Account, parcel: Parcel) -> list[dict[str, Any]]:
+    """The posts that stand under the parcel's key."""
+    return [post for post in pds.posts(account) if post["uri"].endswith(parcel.record_key)]
+
+
+# ---- on the real server
+
+
+def test_publishing_again_changes_nothing(pds: Pds, account: Account, now: datetime) -> None:
+    parcel = parcel_for(pds, account, "Once. https://town.example/ä 🌉", now)
+    assert BlueskyPublisher().find(parcel) is None
+    first = BlueskyPublisher().publish(parcel)
+    (post,) = under(pds, account, parcel)
+    assert post["value"] == parcel.record
+    assert BlueskyPublisher().publish(parcel) == first
+    assert BlueskyPublisher().find(parcel) == first
+    assert under(pds, account, parcel) == [post]
+    assert first.uri == post["uri"]
+    assert first.url is not None
+    assert first.url.startswith(f"{pds.url}/xrpc/com.atproto.repo.getRecord?repo={account.handle}")
+
+
+def test_another_post_is_never_overwritten(pds: Pds, account: Account, now: datetime) -> None:
+    parcel = parcel_for(pds, account, "The first words.", now)
+    publisher = BlueskyPublisher()
+    publisher.publish(parcel)
+    other = replace(parcel, record=record_for({"text": "Other words."}, now))
+    with pytest.raises(PublisherRejectedError, match="left alone"):
+        publisher.publish(other)
+    assert publisher.find(other) is None
+    (post,) = under(pds, account, parcel)
+    assert post["value"]["text"] == "The first words."
+
+
+def test_our_text_already_standing_there_counts_as_published(
+    pds: Pds, account: Account, now: datetime
+) -> None:
+    parcel = parcel_for(pds, account, "The same words.", now)
+    publisher = BlueskyPublisher()
+    first = publisher.publish(parcel)
+    later = record_for({"text": "The same words."}, now + timedelta(hours=1))
+    assert publisher.publish(replace(parcel, record=later)) == first
+
+
+@pytest.mark.parametrize(
+    "words", ["x" * GRAPHEMES_MAX, FAMILY * (BYTES_MAX // len(FAMILY.encode()))]
+)
+def test_what_our_length_check_passes_the_server_accepts(
+    pds: Pds, account: Account, now: datetime, words: str
+) -> None:
+    BlueskyPublisher().publish(parcel_for(pds, account, words, now))
+
+
+def test_what_is_too_long_is_refused_in_the_servers_words(
+    pds: Pds, account: Account, now: datetime
+) -> None:
+    parcel = parcel_for(pds, account, "x" * (GRAPHEMES_MAX + 1), now)
+    with pytest.raises(PublisherRejectedError, match="refuses the post: .*grapheme"):
+        BlueskyPublisher().publish(parcel)
+
+
+def test_a_wrong_password_is_final(pds: Pds, account: Account, now: datetime) -> None:
+    parcel = replace(parcel_for(pds, account, "Hello", now), secret="wrong")
+    with pytest.raises(PublisherRejectedError, match="does not let @publisher.test in"):
+        BlueskyPublisher().publish(parcel)
+    assert "wrong" not in repr(parcel)
+
+
+# ---- on a server that fails as told
+
+
+class Script:
+    """Answers in order, by method: (status, body) or (status, body, headers); None hangs up."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.answers: dict[str, list[Any]] = {"createSession": [LET_IN] * 9}
+        self.asked: list[str] = []
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            method = self.path.rpartition(".")[2].partition("?")[0]
+            told.asked.append(method)
+            answer = told.answers[method].pop(0)
+            if answer is None:
+                self.close_connection = True
+                return
+            status, body, *headers = answer
+            self.send_response_only(status)
+            for name, value in dict(*headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        told = Script(f"http://127.0.0.1:{server.server_port}")
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield told
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def parcel(script: Script, now: datetime) -> Parcel:
+    return Parcel("bluesky", "paula.test", script.url, "x", "3mmoojp4cd223", {"text": "Hello"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, (500, {"error": "InternalServerError"}), (502, b"<html>"), (200, b"<html>"), (200, {})],
+)
+def test_a_call_whose_end_is_unknown_is_a_doubt(
+    script: Script, parcel: Parcel, answer: Any
+) -> None:
+    script.answers["putRecord"] = [answer]
+    with pytest.raises(InDoubtError):
+        BlueskyPublisher().publish(parcel)
+
+
+def test_a_server_that_does_not_answer_is_a_doubt(
+    script: Script, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(list[Any]):
+        def pop(self, *_: Any) -> Any:
+            time.sleep(0.6)
+
+    publisher = BlueskyPublisher()
+    script.answers["putRecord"] = [(200, {"uri": "at://here"}), None]
+    publisher.publish(parcel)  # signs in
+    monkeypatch.setattr(module, "TIMEOUT", 0.2)
+    script.answers["putRecord"] = Slow()
+    with pytest.raises(InDoubtError, match="broke off"):
+        publisher.publish(parcel)
+
+
+@pytest.mark.parametrize("answer", [None, (503, {"message": "Restarting"})])
+def test_a_failure_at_sign_in_sent_nothing(script: Script, parcel: Parcel, answer: Any) -> None:
+    script.answers["createSession"] = [answer]
+    with pytest.raises(NotSentError):
+        BlueskyPublisher().publish(parcel)
+    assert script.asked == ["createSession"]
+
+
+def test_a_server_that_is_not_there_got_nothing(parcel: Parcel) -> None:
+    nowhere = replace(parcel, service="http://127.0.0.1:1")
+    with pytest.raises(NotSentError, match="cannot be reached"):
+        BlueskyPublisher().publish(nowhere)
+
+
+def test_something_else_than_an_atproto_server_is_named(script: Script, parcel: Parcel) -> None:
+    script.answers["createSession"] = [(200, b"<html>Welcome</html>")]
+    with pytest.raises(PublisherRejectedError, match="not an AT Protocol server"):
+        BlueskyPublisher().publish(parcel)
+
+
+@pytest.mark.parametrize("method", ["createSession", "putRecord"])
+def test_a_rate_limit_says_how_long_to_wait_by_the_servers_clock(
+    script: Script, parcel: Parcel, method: str
+) -> None:
+    slow_down = (
+        429,
+        {"error": "RateLimitExceeded"},
+        {"ratelimit-reset": "1779719130", "date": "Mon, 25 May 2026 14:23:30 GMT"},
+    )
+    script.answers[method] = [slow_down, (429, {"error": "RateLimitExceeded"})]
+    publisher = BlueskyPublisher()
+    with pytest.raises(NotSentError) as told:
+        publisher.publish(parcel)
+    assert told.value.retry_in == 120
+    with pytest.raises(NotSentError) as untold:
+        publisher.publish(parcel)
+    assert untold.value.retry_in == module.RATE_LIMIT_WAIT
+
+
+@pytest.mark.parametrize(
+    "answer", [(400, {"error": "ExpiredToken"}), (400, {"error": "InvalidToken"}), (401, {})]
+)
+def test_an_expired_session_is_renewed_once(script: Script, parcel: Parcel, answer: Any) -> None:
+    script.answers["putRecord"] = [(200, {"uri": "at://a"}), answer, (200, {"uri": "at://a"})]
+    publisher = BlueskyPublisher()
+    assert publisher.publish(parcel) == publisher.publish(parcel)
+    assert script.asked == ["createSession", "putRecord", "putRecord", "createSession", "putRecord"]
+    script.answers["putRecord"] = [answer, answer]
+    with pytest.raises(PublisherRejectedError):
+        publisher.publish(parcel)
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 413])
+def test_any_other_refusal_is_final(script: Script, parcel: Parcel, status: int) -> None:
+    script.answers["putRecord"] = [(status, {"message": "No."})]
+    with pytest.raises(PublisherRejectedError, match=r"refuses the post: No\.$"):
+        BlueskyPublisher().publish(parcel)
+
+
+def test_the_public_page_is_named_for_public_servers() -> None:
+    parcel = Parcel("bluesky", "paula.test", "https://bsky.social", "x", "3mmoojp4cd223", {})
+    receipt = module._receipt(parcel, "at://did/app.bsky.feed.post/3mmoojp4cd223")
+    assert receipt.url == "https://bsky.app/profile/paula.test/post/3mmoojp4cd223"

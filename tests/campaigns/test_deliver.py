@@ -1,0 +1,468 @@
+"""Exactly what was approved, exactly once, or not at all: on a real AT Protocol server."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from campaigns.approvals import withdraw_approval
+from campaigns.deliver import BACK_OFF, CLAIM_PATIENCE, FRESHNESS, deliver_next
+from campaigns.messages import AlreadyOutError, save_draft, start_message, state_of
+from campaigns.models import Attempt, Delivery, Message
+from campaigns.publishers import (
+    InDoubtError,
+    NotSentError,
+    Parcel,
+    Publisher,
+    PublisherRejectedError,
+    Receipt,
+)
+from campaigns.publishers.bluesky import BlueskyPublisher
+from campaigns.publishers.dry_run import DryRunPublisher
+from campaigns.voices import connect_account, withdraw_consent
+from tests.campaigns import cast
+from tests.pds.server import Account as PdsAccount
+from tests.pds.server import Pds
+
+HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
+
+Deliver = Callable[..., int]
+
+
+class WorkerDiedError(BaseException):
+    """The process ends here, as by a power cut: nothing below may catch it."""
+
+
+class Dying:
+    """A real publisher in a process that dies before or after its call."""
+
+    def __init__(self, real: Publisher, *, sends: bool) -> None:
+        self.real, self.sends = real, sends
+
+    def publish(self, parcel: Parcel) -> Receipt:
+        if self.sends:
+            self.real.publish(parcel)
+        raise WorkerDiedError
+
+    def find(self, parcel: Parcel) -> Receipt | None:
+        return self.real.find(parcel)
+
+
+class Failing:
+    """A platform that answers with one fault, and counts how often it was asked."""
+
+    def __init__(self, fault: Exception, found: Receipt | None = None) -> None:
+        self.fault, self.found, self.asked = fault, found, 0
+
+    def publish(self, parcel: Parcel) -> Receipt:
+        self.asked += 1
+        raise self.fault
+
+    def find(self, parcel: Parcel) -> Receipt | None:
+        return self.found
+
+
+@pytest.fixture
+def deliver(sessions: sessionmaker[Session]) -> Deliver:
+    """One pass of a worker at a given moment; rehearses unless told of a publisher."""
+
+    def run(at: datetime, publisher: Publisher | None = None, vault: Fernet = cast.VAULT) -> int:
+        chosen = publisher or DryRunPublisher()
+        return deliver_next(
+            sessions, {"dry_run": chosen, "bluesky": chosen}, vault, now_fn=lambda: at
+        )
+
+    return run
+
+
+@pytest.fixture
+def scheduled(session: Session, now: datetime) -> Delivery:
+    """One approved rehearsal, due in an hour."""
+    approval = cast.approve_message(session, cast.make_message(session, now), now + HOUR, now)
+    session.commit()
+    return approval.deliveries[0]
+
+
+@pytest.fixture
+def paula(pds: Pds, request: pytest.FixtureRequest) -> PdsAccount:
+    """A fresh account on the real server for each test."""
+    return pds.create_account(f"p{abs(hash(request.node.name)) % 10**9}.test")
+
+
+@pytest.fixture
+def real(session: Session, now: datetime, pds: Pds, paula: PdsAccount) -> Delivery:
+    """One approved post for the real server, due in an hour."""
+    voice = cast.make_voice(session, now)
+    connect_account(
+        session,
+        voice,
+        platform="bluesky",
+        handle=paula.handle,
+        service=pds.url,
+        secret=paula.password,
+        vault=cast.VAULT,
+        by=cast.CARL_COMMS,
+        now=now,
+    )
+    campaign = cast.make_campaign(session, now)
+    message = start_message(session, campaign, voice, by=cast.CARL_COMMS, now=now)
+    approval = cast.approve_message(session, message, now + HOUR, now)
+    session.commit()
+    return approval.deliveries[0]
+
+
+def fresh(session: Session, delivery: Delivery) -> Delivery:
+    """The delivery as the database has it now."""
+    session.rollback()
+    session.expire_all()
+    return session.get_one(Delivery, delivery.id)
+
+
+def outcomes(session: Session) -> list[str | None]:
+    return list(session.scalars(select(Attempt.outcome).order_by(Attempt.id)))
+
+
+def message_of(delivery: Delivery) -> Message:
+    return delivery.approval.version.message
+
+
+# ---- the way it should go
+
+
+def test_nothing_goes_out_before_its_time(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    assert deliver(now + HOUR - SECOND) == 0
+    assert fresh(session, scheduled).state == "scheduled"
+    assert deliver(now + HOUR) == 1
+    delivery = fresh(session, scheduled)
+    assert (delivery.state, delivery.settled_at) == ("published", now + HOUR)
+    assert delivery.receipt_uri == f"dry-run:{delivery.record_key}"
+    assert delivery.receipt_url is None
+    assert state_of(message_of(delivery)) == "published"
+    assert deliver(now + 2 * HOUR) == 0
+
+
+def test_a_post_is_published_from_the_voices_own_account(
+    session: Session, real: Delivery, pds: Pds, paula: PdsAccount, now: datetime, deliver: Deliver
+) -> None:
+    assert deliver(now + HOUR, BlueskyPublisher()) == 1
+    delivery = fresh(session, real)
+    (post,) = pds.posts(paula)
+    assert delivery.state == "published"
+    assert post["uri"] == delivery.receipt_uri
+    assert post["uri"].startswith(f"at://{paula.did}/app.bsky.feed.post/")
+    assert post["value"] == delivery.record
+    assert post["value"]["text"] == cast.CALM
+    assert outcomes(session) == ["published"]
+
+
+# ---- exactly once
+
+
+def test_two_workers_publish_once(
+    session: Session,
+    sessions: sessionmaker[Session],
+    real: Delivery,
+    pds: Pds,
+    paula: PdsAccount,
+    now: datetime,
+) -> None:
+    together = Barrier(2)
+
+    def work() -> int:
+        publisher = BlueskyPublisher()
+        together.wait()
+        return deliver_next(sessions, {"bluesky": publisher}, cast.VAULT, lambda: now + HOUR)
+
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(work), pool.submit(work)]
+    assert sorted(call.result() for call in calls) == [0, 1]
+    assert len(pds.posts(paula)) == 1
+    assert fresh(session, real).state == "published"
+    assert outcomes(session) == ["published"]
+
+
+def test_many_workers_share_many_deliveries_without_a_double(
+    session: Session, sessions: sessionmaker[Session], now: datetime
+) -> None:
+    message = cast.make_message(session, now)
+    for number in range(19):
+        cast.rehearsal_account(session, message.voice, now, handle=f"church-{number}")
+    cast.approve_message(session, message, now + HOUR, now)
+    session.commit()
+    together = Barrier(4)
+
+    def work() -> int:
+        together.wait()
+        publishers = {"dry_run": DryRunPublisher()}
+        return deliver_next(sessions, publishers, cast.VAULT, lambda: now + HOUR)
+
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(work) for _ in range(4)]
+    assert sum(call.result() for call in calls) == 20
+    assert outcomes(session) == ["published"] * 20
+    session.expire_all()
+    assert state_of(message) == "published"
+
+
+def test_a_worker_that_died_after_sending_makes_no_double(
+    session: Session, real: Delivery, pds: Pds, paula: PdsAccount, now: datetime, deliver: Deliver
+) -> None:
+    with pytest.raises(WorkerDiedError):
+        deliver(now + HOUR, Dying(BlueskyPublisher(), sends=True))
+    assert fresh(session, real).state == "attempting"
+    (sent,) = pds.posts(paula)
+    assert deliver(now + HOUR + CLAIM_PATIENCE - SECOND, BlueskyPublisher()) == 0
+    assert deliver(now + HOUR + CLAIM_PATIENCE, BlueskyPublisher()) == 1
+    assert pds.posts(paula) == [sent]
+    delivery = fresh(session, real)
+    assert (delivery.state, delivery.receipt_uri) == ("published", sent["uri"])
+    assert outcomes(session) == ["unknown", "published"]
+
+
+def test_a_worker_that_died_before_sending_loses_nothing(
+    session: Session, real: Delivery, pds: Pds, paula: PdsAccount, now: datetime, deliver: Deliver
+) -> None:
+    with pytest.raises(WorkerDiedError):
+        deliver(now + HOUR, Dying(BlueskyPublisher(), sends=False))
+    assert pds.posts(paula) == []
+    assert deliver(now + HOUR + CLAIM_PATIENCE, BlueskyPublisher()) == 1
+    assert len(pds.posts(paula)) == 1
+
+
+@pytest.mark.parametrize(("was_sent", "state"), [(True, "published"), (False, "missed")])
+def test_what_may_be_out_is_looked_up_when_it_may_no_longer_be_sent(
+    session: Session,
+    real: Delivery,
+    pds: Pds,
+    paula: PdsAccount,
+    now: datetime,
+    deliver: Deliver,
+    was_sent: bool,
+    state: str,
+) -> None:
+    with pytest.raises(WorkerDiedError):
+        deliver(now + HOUR, Dying(BlueskyPublisher(), sends=was_sent))
+    assert deliver(now + HOUR + FRESHNESS + SECOND, BlueskyPublisher()) == 1
+    assert fresh(session, real).state == state
+    assert len(pds.posts(paula)) == was_sent
+
+
+def test_a_post_its_voice_deleted_does_not_come_back(
+    session: Session, real: Delivery, pds: Pds, paula: PdsAccount, now: datetime, deliver: Deliver
+) -> None:
+    deliver(now + HOUR, BlueskyPublisher())
+    pds.delete(paula, pds.posts(paula)[0]["uri"])
+    assert deliver(now + 2 * HOUR, BlueskyPublisher()) == 0
+    assert pds.posts(paula) == []
+
+
+# ---- not at all
+
+
+def test_a_message_edited_after_approval_is_not_published(
+    session: Session, real: Delivery, pds: Pds, paula: PdsAccount, now: datetime, deliver: Deliver
+) -> None:
+    texts = {real.account_id: "Something nobody approved."}
+    save_draft(session, message_of(real), texts, now + HOUR, by=cast.CARL_COMMS, now=now)
+    session.commit()
+    assert deliver(now + HOUR, BlueskyPublisher()) == 0
+    assert pds.posts(paula) == []
+    assert fresh(session, real).state == "withdrawn"
+
+
+def test_even_a_newer_version_slipped_in_by_hand_stops_the_old_one(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    session.execute(
+        text(
+            "INSERT INTO message_versions"
+            " (message_id, number, content, sha256, drafted_by, drafted_at)"
+            " SELECT message_id, 2, content, sha256, drafted_by, drafted_at FROM message_versions"
+        )
+    )
+    session.commit()
+    assert deliver(now + HOUR) == 0
+    assert fresh(session, scheduled).state == "withdrawn"
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE message_versions SET content = jsonb_set(content, '{parts,0,text}', '\"Other\"')",
+        "UPDATE message_versions SET content = jsonb_set(content, '{voice}', '7')",
+        "UPDATE message_versions SET content = jsonb_set(content, '{parts}', '[]')",
+        "UPDATE deliveries SET record = jsonb_set(record, '{text}', '\"Other\"')",
+        "UPDATE deliveries SET record = jsonb_set(record,"
+        " '{facets,0,features,0,uri}', '\"https://elsewhere.example\"')",
+        "UPDATE deliveries SET record = record || '{\"reply\": {}}'",
+        "UPDATE deliveries SET due_at = due_at - interval '10 minutes'",
+        "UPDATE accounts SET handle = 'somebody-else'",
+        "UPDATE accounts SET service = 'https://elsewhere.example'",
+        "UPDATE consents SET valid_until = now() - interval '10 years'",
+        "UPDATE consents SET platforms = '{bluesky}'",
+        "UPDATE approvals SET withdrawn_at = now(), withdrawn_why = 'by hand'",
+    ],
+)
+def test_what_differs_from_the_approval_is_not_published(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver, tampering: str
+) -> None:
+    session.execute(text(tampering))
+    session.commit()
+    assert deliver(now + HOUR) == 0
+    delivery = fresh(session, scheduled)
+    assert delivery.state == "withdrawn"
+    assert delivery.detail
+    assert outcomes(session) == []
+
+
+def test_consent_withdrawn_while_queued_stops_the_post(
+    session: Session, real: Delivery, pds: Pds, paula: PdsAccount, now: datetime, deliver: Deliver
+) -> None:
+    (consent,) = message_of(real).voice.consents
+    withdraw_consent(session, consent, why="Ill.", by=cast.CARL_COMMS, now=now)
+    session.commit()
+    assert deliver(now + HOUR, BlueskyPublisher()) == 0
+    assert fresh(session, real).state == "withdrawn"
+    assert pds.posts(paula) == []
+
+
+def test_an_approval_withdrawn_while_queued_stops_the_post(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    withdraw_approval(session, scheduled.approval, why="Wait.", by=cast.PASTOR_PAULA, now=now)
+    session.commit()
+    assert deliver(now + HOUR) == 0
+    assert fresh(session, scheduled).state == "withdrawn"
+
+
+def test_an_overdue_message_is_missed_and_not_sent_late(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    assert deliver(now + HOUR + FRESHNESS + SECOND) == 0
+    delivery = fresh(session, scheduled)
+    assert delivery.state == "missed"
+    assert state_of(message_of(delivery)) == "missed"
+
+
+def test_an_edit_waits_for_a_claim_in_progress_and_then_is_refused(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    with pytest.raises(WorkerDiedError):
+        deliver(now + HOUR, Dying(DryRunPublisher(), sends=True))
+    message = message_of(fresh(session, scheduled))
+    assert state_of(message) == "publishing"
+    with pytest.raises(AlreadyOutError):
+        save_draft(session, message, {}, now + 2 * HOUR, by=cast.CARL_COMMS, now=now)
+
+
+# ---- when the platform fails
+
+
+def test_what_was_certainly_not_sent_is_tried_again_later_and_later(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    at, busy = now + HOUR, Failing(NotSentError("The server is down."))
+    for tries in range(1, 4):
+        assert deliver(at, busy) == 1
+        delivery = fresh(session, scheduled)
+        assert (delivery.state, delivery.detail) == ("scheduled", "The server is down.")
+        assert delivery.not_before == at + BACK_OFF * 2 ** (tries - 1)
+        assert deliver(delivery.not_before - SECOND, busy) == 0
+        at = delivery.not_before
+    assert deliver(at) == 1
+    assert fresh(session, scheduled).state == "published"
+    assert outcomes(session) == ["not_sent", "not_sent", "not_sent", "published"]
+
+
+def test_a_platform_that_names_a_time_is_obeyed(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    deliver(now + HOUR, Failing(NotSentError("Slow down.", retry_in=3600)))
+    assert fresh(session, scheduled).not_before == now + 2 * HOUR
+
+
+def test_a_refusal_is_final(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    refusing = Failing(PublisherRejectedError("Not here."))
+    assert deliver(now + HOUR, refusing) == 1
+    assert deliver(now + 2 * HOUR, refusing) == 0
+    delivery = fresh(session, scheduled)
+    assert (delivery.state, delivery.detail) == ("rejected", "Not here.")
+
+
+@pytest.mark.parametrize("fault", [InDoubtError("It broke off."), RuntimeError("a mistake")])
+def test_a_doubt_is_never_taken_for_not_sent(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver, fault: Exception
+) -> None:
+    deliver(now + HOUR, Failing(fault))
+    delivery = fresh(session, scheduled)
+    assert (delivery.state, outcomes(session)) == ("attempting", ["unknown"])
+    # Even when the next try certainly fails, the first may be out there.
+    at = now + HOUR + BACK_OFF
+    assert deliver(at, Failing(NotSentError("Down."))) == 1
+    delivery = fresh(session, scheduled)
+    assert (delivery.state, delivery.not_before) == ("attempting", at + 2 * BACK_OFF)
+    # And when the approval is gone, we look before we say that it was stopped.
+    approval = delivery.approval
+    withdraw_approval(session, approval, why="Wait.", by=cast.PASTOR_PAULA, now=at)
+    session.commit()
+    out_there = Failing(fault, found=Receipt("at://somewhere", None))
+    assert deliver(at + 2 * BACK_OFF, out_there) == 1
+    assert out_there.asked == 0
+    assert fresh(session, scheduled).state == "published"
+
+
+def test_a_doubt_that_ends_in_nothing_found_is_settled(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    deliver(now + HOUR, Failing(InDoubtError("It broke off.")))
+    assert deliver(now + HOUR + FRESHNESS + SECOND, Failing(InDoubtError(""))) == 1
+    assert fresh(session, scheduled).state == "missed"
+
+
+def test_one_failure_does_not_stop_the_next_delivery(
+    session: Session, sessions: sessionmaker[Session], real: Delivery, now: datetime
+) -> None:
+    voice = message_of(real).voice
+    cast.rehearsal_account(session, voice, now)
+    texts = {account.id: cast.CALM for account in voice.accounts}
+    assert len(texts) == 2
+    approval = cast.approve_message(session, message_of(real), now + 2 * HOUR, now)
+    session.commit()
+    publishers: dict[str, Any] = {
+        "bluesky": Failing(RuntimeError("a mistake")),
+        "dry_run": DryRunPublisher(),
+    }
+    assert deliver_next(sessions, publishers, cast.VAULT, lambda: now + 2 * HOUR) == 2
+    states = {fresh(session, delivery).state for delivery in approval.deliveries}
+    assert states == {"attempting", "published"}
+
+
+def test_a_changed_key_or_a_missing_publisher_says_so_and_loses_nothing(
+    session: Session,
+    sessions: sessionmaker[Session],
+    real: Delivery,
+    pds: Pds,
+    paula: PdsAccount,
+    now: datetime,
+    deliver: Deliver,
+) -> None:
+    assert deliver(now + HOUR, BlueskyPublisher(), Fernet(Fernet.generate_key())) == 1
+    delivery = fresh(session, real)
+    assert delivery.state == "scheduled"
+    assert "another secret key" in delivery.detail
+    assert delivery.not_before is not None
+    assert deliver_next(sessions, {}, cast.VAULT, lambda: now + 2 * HOUR) == 1
+    assert "not switched on" in fresh(session, real).detail
+    assert deliver(now + 3 * HOUR, BlueskyPublisher()) == 1
+    assert len(pds.posts(paula)) == 1

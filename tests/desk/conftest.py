@@ -1,0 +1,135 @@
+"""A real desk on loopback, its standing cast, and a browser."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from desk import people
+from desk.app import create_app
+from desk.models import Person
+from desk.security import COOKIE
+from desk.settings import Settings
+from desk.wiring import Wiring, wire
+
+PASSWORD = "the tide comes in and goes out again"
+
+BROWSER_FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(BROWSER_FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def wiring(
+    database_url: str, engine: Engine, sessions: sessionmaker[Session], tmp_path: Path
+) -> Wiring:
+    settings = Settings(data_dir=tmp_path, feeds=(), jetstream_url=None, time_zone="UTC")
+    return wire(settings, database_url)
+
+
+@dataclass
+class Cast:
+    """The standing cast: one person of each role, all with the same password."""
+
+    monitor: Person
+    comms: Person
+    leader: Person
+    admin: Person
+    other_leader: Person
+
+
+@pytest.fixture
+def cast(wiring: Wiring) -> Cast:
+    now = datetime.now(UTC)
+    with wiring.sessions.begin() as session:
+        rows = [
+            people.add_person(session, name, f"{name.lower()}@desk.example", [role], None, now)
+            for name, role in (
+                ("Maya", "monitor"),
+                ("Jonah", "comms"),
+                ("Ruth", "leader"),
+                ("Ada", "admin"),
+                ("Luis", "leader"),
+            )
+        ]
+        for person in rows:
+            people.set_password(session, person, PASSWORD)
+    return Cast(*rows)
+
+
+@pytest.fixture
+def desk_url(wiring: Wiring) -> Iterator[str]:
+    """The desk served by uvicorn on a free port of loopback."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(wiring), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    wiring.engine.dispose()
+
+
+Client = Callable[[Person | None], httpx.Client]
+
+
+@pytest.fixture
+def client(desk_url: str, wiring: Wiring) -> Iterator[Client]:
+    """``client(person)``: an HTTP client signed in as that person, as a same-origin page would."""
+    opened: list[httpx.Client] = []
+
+    def signed_in(person: Person | None) -> httpx.Client:
+        one = httpx.Client(base_url=desk_url, headers={"sec-fetch-site": "same-origin"})
+        opened.append(one)
+        if person is not None:
+            one.cookies.set(COOKIE, token_for(wiring, person))
+        return one
+
+    yield signed_in
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def browsing(browser: Browser, desk_url: str, wiring: Wiring) -> Iterator[Callable[..., BrowserContext]]:
+    """``browsing(person, width=1280)``: a browser of one's own, signed in as that person."""
+    contexts: list[BrowserContext] = []
+
+    def signed_in(person: Person, width: int = 1280, height: int = 900) -> BrowserContext:
+        context = browser.new_context(
+            base_url=desk_url, viewport={"width": width, "height": height}
+        )
+        context.add_cookies([{"name": COOKIE, "value": token_for(wiring, person), "url": desk_url}])
+        contexts.append(context)
+        return context
+
+    yield signed_in
+    for context in contexts:
+        context.close()
+
+
+def token_for(wiring: Wiring, person: Person) -> str:
+    now = datetime.now(UTC)
+    with wiring.sessions.begin() as session:
+        return people.sign_in(session, person.email, PASSWORD, now)
