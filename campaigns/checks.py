@@ -43,7 +43,7 @@ class Check:
 
 
 def run_checks(content: Mapping[str, Any], voice: Voice, now: datetime) -> list[Check]:
-    """Every check on one content, in checklist order; most appear once per part."""
+    """Every check on one content, in checklist order; those on words appear once per part."""
     return sorted(_all(content, voice, now), key=lambda check: check.number)
 
 
@@ -62,9 +62,10 @@ def _all(content: Mapping[str, Any], voice: Voice, now: datetime) -> Iterator[Ch
     yield _schedule(send_at, now)
     if not content["parts"]:
         yield Check(19, "Words to send", True, "There is no text.", "Write at least one text.")
+    for platform in sorted({part["platform"] for part in content["parts"]}):
+        yield _consent(voice, platform, now, send_at)
     for part in content["parts"]:
         text, where = part["text"], f"{PLATFORMS[part['platform']]} @{part['handle']}"
-        yield _consent(voice, part["platform"], now, send_at)
         yield _own_scorer(text, where)
         yield _calm_words(text, where)
         yield _mentions(text, where)

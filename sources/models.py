@@ -58,7 +58,7 @@ class Post(Base):
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
     platform: Mapped[str] = mapped_column(Text)  # bluesky, web, reddit, example
-    uri: Mapped[str] = mapped_column(Text)
+    uri: Mapped[str] = mapped_column(Text(collation="C"))  # C: so that a prefix uses the index
     author: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
     lang: Mapped[str | None] = mapped_column(Text)  # as the platform declares it

@@ -48,7 +48,11 @@ def start_message(
 ) -> Response:
     visit.needs("comms")
     campaign, voice = visit.find(Campaign, campaign_id), visit.find(Voice, voice_id)
-    message = messages.start_message(
-        visit.session, campaign, voice, by=visit.person.id, now=visit.now
-    )
+    try:
+        message = messages.start_message(
+            visit.session, campaign, voice, by=visit.person.id, now=visit.now
+        )
+    except ValueError as fault:  # a campaign that holds, asked by a page that is out of date
+        visit.session.rollback()
+        return narrative_page(visit, campaign.narrative, 422, error=str(fault))
     return visit.done(f"/messages/{message.id}")

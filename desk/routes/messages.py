@@ -136,9 +136,7 @@ def approve(
     visit.needs("leader")
     version = _version(visit, message_id, version_id)
     try:
-        approvals.approve(
-            visit.session, version, sha256=sha256, by=visit.person.id, now=visit.now
-        )
+        approvals.approve(visit.session, version, sha256=sha256, by=visit.person.id, now=visit.now)
     except ValueError as fault:
         visit.session.rollback()
         return _page(visit, visit.find(Message, message_id), 409, error=str(fault))
@@ -155,9 +153,7 @@ def decline(
     visit.needs("leader")
     version = _version(visit, message_id, version_id)
     try:
-        approvals.decline(
-            visit.session, version, reason=reason, by=visit.person.id, now=visit.now
-        )
+        approvals.decline(visit.session, version, reason=reason, by=visit.person.id, now=visit.now)
     except ValueError as fault:
         visit.session.rollback()
         return _page(visit, visit.find(Message, message_id), 409, error=str(fault))

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from desk import people
-from desk.pages import Visiting, clock
+from desk.pages import Visiting
 from desk.security import COOKIE
-from desk.wiring import Wiring
+from desk.wiring import Wiring, clock
 
 router = APIRouter()
 

@@ -142,9 +142,7 @@ def withdraw(
     """Anybody at the desk may stop a voice; starting again takes a new consent."""
     consent = visit.find(Consent, consent_id)
     try:
-        voices.withdraw_consent(
-            visit.session, consent, why=why, by=visit.person.id, now=visit.now
-        )
+        voices.withdraw_consent(visit.session, consent, why=why, by=visit.person.id, now=visit.now)
     except ValueError as fault:
         visit.session.rollback()
         return _one(visit, visit.find(Voice, voice_id), 422, error=str(fault))

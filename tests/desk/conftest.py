@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from argon2 import PasswordHasher
+from playwright.sync_api import Browser, BrowserContext
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -23,19 +24,6 @@ from desk.settings import Settings
 from desk.wiring import Wiring, wire
 
 PASSWORD = "the tide comes in and goes out again"
-
-BROWSER_FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
-
-
-@pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(BROWSER_FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -57,8 +45,14 @@ class Cast:
     other_leader: Person
 
 
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    """Argon2 is slow on purpose: once is enough."""
+    return PasswordHasher().hash(PASSWORD)
+
+
 @pytest.fixture
-def cast(wiring: Wiring) -> Cast:
+def cast(wiring: Wiring, password_hash: str) -> Cast:
     now = datetime.now(UTC)
     with wiring.sessions.begin() as session:
         rows = [
@@ -72,7 +66,7 @@ def cast(wiring: Wiring) -> Cast:
             )
         ]
         for person in rows:
-            people.set_password(session, person, PASSWORD)
+            person.password_hash = password_hash
     return Cast(*rows)
 
 
@@ -112,7 +106,9 @@ def client(desk_url: str, wiring: Wiring) -> Iterator[Client]:
 
 
 @pytest.fixture
-def browsing(browser: Browser, desk_url: str, wiring: Wiring) -> Iterator[Callable[..., BrowserContext]]:
+def browsing(
+    browser: Browser, desk_url: str, wiring: Wiring
+) -> Iterator[Callable[..., BrowserContext]]:
     """``browsing(person, width=1280)``: a browser of one's own, signed in as that person."""
     contexts: list[BrowserContext] = []
 
@@ -132,4 +128,4 @@ def browsing(browser: Browser, desk_url: str, wiring: Wiring) -> Iterator[Callab
 def token_for(wiring: Wiring, person: Person) -> str:
     now = datetime.now(UTC)
     with wiring.sessions.begin() as session:
-        return people.sign_in(session, person.email, PASSWORD, now)
+        return people.use_link(session, people.new_link(session, person, now), now)[1]

@@ -72,7 +72,9 @@ def test_the_session_cookie_is_out_of_reach_of_scripts(client: Client, cast: Cas
     assert "samesite=lax" in cookie.lower()
 
 
-def test_a_wrong_password_keeps_the_address_and_says_which_neither(client: Client, cast: Cast) -> None:
+def test_a_wrong_password_keeps_the_address_and_says_which_neither(
+    client: Client, cast: Cast
+) -> None:
     form = {"email": cast.monitor.email, "password": "wrong"}
     answer = client(None).post("/sign-in", data=form)
     assert answer.status_code == 422

@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -251,6 +252,26 @@ def test_the_cursor_is_never_ahead_of_the_data(
         assert _texts(session) == {}
 
 
+def test_two_streams_with_the_same_posts_do_not_lock_each_other_out(
+    sessions: sessionmaker[Session], source_of: AddSource, posts: Posts, now: datetime
+) -> None:
+    mine = source_of("jetstream", "wss://jetstream.example")
+    yours = source_of("firehose", "wss://relay.example")
+    news = [_post(rkey=str(n)) for n in range(100)]
+
+    def save(source: Source, items: list[NewPost]) -> int:
+        stored = 0
+        for start in range(0, len(items), 10):
+            with sessions.begin() as session:
+                row = session.get_one(Source, source.id)
+                stored += _save(session, row, *items[start : start + 10], now=now)
+        return stored
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(save, mine, news), pool.submit(save, yours, news[::-1])]
+    assert sum(one.result() for one in both) == len(posts()) == 100
+
+
 # Order, by property: whatever happened and however often it is told, the end is the same.
 
 Told = tuple[str, str, str, str]  # (what, did, rkey, text)
@@ -293,10 +314,10 @@ def _model(story: list[Told]) -> dict[str, str]:
 @given(
     story=st.lists(TOLD, max_size=12),
     restarts=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=3),
-    size=st.integers(1, 5),
+    size=st.integers(1, 20),
 )
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_order_with_replays_ends_like_the_model(
     session: Session,

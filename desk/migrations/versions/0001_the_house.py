@@ -16,7 +16,7 @@ def upgrade() -> None:
     op.execute("CREATE EXTENSION IF NOT EXISTS vector")
     # Raw psycopg: the script holds many statements and percent signs.
     connection = op.get_bind().connection.driver_connection
-    assert connection is not None
+    assert connection is not None  # noqa: S101 (for the type checker)
     connection.execute(SchemaManager.get_schema())
     op.create_table(
         "erasures",
@@ -159,7 +159,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("source_id", sa.Integer(), nullable=False),
         sa.Column("platform", sa.Text(), nullable=False),
-        sa.Column("uri", sa.Text(), nullable=False),
+        sa.Column("uri", sa.Text(collation="C"), nullable=False),
         sa.Column("author", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("lang", sa.Text(), nullable=True),

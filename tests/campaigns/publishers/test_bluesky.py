@@ -99,13 +99,13 @@ def test_what_is_too_long_is_refused_in_the_servers_words(
     pds: Pds, account: Account, now: datetime
 ) -> None:
     parcel = parcel_for(pds, account, "x" * (GRAPHEMES_MAX + 1), now)
-    with pytest.raises(PublisherRejectedError, match="refuses the post: .*grapheme"):
+    with pytest.raises(PublisherRejectedError, match=r"refuses the post: .*grapheme"):
         BlueskyPublisher().publish(parcel)
 
 
 def test_a_wrong_password_is_final(pds: Pds, account: Account, now: datetime) -> None:
     parcel = replace(parcel_for(pds, account, "Hello", now), secret="wrong")
-    with pytest.raises(PublisherRejectedError, match="does not let @publisher.test in"):
+    with pytest.raises(PublisherRejectedError, match=r"does not let @publisher\.test in"):
         BlueskyPublisher().publish(parcel)
     assert "wrong" not in repr(parcel)
 
@@ -114,7 +114,10 @@ def test_a_wrong_password_is_final(pds: Pds, account: Account, now: datetime) ->
 
 
 class Script:
-    """Answers in order, by method: (status, body) or (status, body, headers); None hangs up."""
+    """Answers in order, by method: (status, body) or (status, body, headers).
+
+    None hangs up; a number of seconds waits and hangs up.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -130,7 +133,9 @@ def script() -> Iterator[Script]:
             method = self.path.rpartition(".")[2].partition("?")[0]
             told.asked.append(method)
             answer = told.answers[method].pop(0)
-            if answer is None:
+            if isinstance(answer, float):
+                time.sleep(answer)
+            if not isinstance(answer, tuple):
                 self.close_connection = True
                 return
             status, body, *headers = answer
@@ -172,15 +177,11 @@ def test_a_call_whose_end_is_unknown_is_a_doubt(
 def test_a_server_that_does_not_answer_is_a_doubt(
     script: Script, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Slow(list[Any]):
-        def pop(self, *_: Any) -> Any:
-            time.sleep(0.6)
-
     publisher = BlueskyPublisher()
-    script.answers["putRecord"] = [(200, {"uri": "at://here"}), None]
+    script.answers["putRecord"] = [(200, {"uri": "at://here"})]
     publisher.publish(parcel)  # signs in
     monkeypatch.setattr(module, "TIMEOUT", 0.2)
-    script.answers["putRecord"] = Slow()
+    script.answers["putRecord"] = [0.6]
     with pytest.raises(InDoubtError, match="broke off"):
         publisher.publish(parcel)
 

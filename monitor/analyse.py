@@ -1,0 +1,145 @@
+"""The crux of monitor/: posts nobody has read yet become readings, narratives, counts and flags."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from monitor import titles
+from monitor.assignment import Candidate, Placement, assign
+from monitor.codebook import MessageFields
+from monitor.counters import count
+from monitor.embed import Embedder
+from monitor.incitement import SCORER, Assessment, Reason, score
+from monitor.models import Reading
+from monitor.spikes import evaluate
+from sources.models import Post
+
+log = logging.getLogger(__name__)
+
+
+def analyse_next(
+    sessions: sessionmaker[Session], embedder: Embedder, now: datetime, limit: int = 256
+) -> int:
+    """Read the oldest unread posts, at most ``limit``; how many were taken up, 0 when none wait.
+
+    The outermost caller of its steps: reads in one transaction, thinks without any, writes all or
+    nothing in a second one. Any number may run at once.
+    """
+    with sessions() as session:
+        posts = _unread(session, limit)
+    if not posts:
+        return 0
+    assessments = [_assess(post) for post in posts]
+    vectors = _embed(embedder, posts)
+    with sessions.begin() as session:
+        # Assignment depends on what came before it, so writers take turns: two at once could
+        # found the same narrative twice. Thinking, nearly all of the time, needs no turn.
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtext("breakwater-analyse"))))
+        still_unread = _still_unread(session, posts)
+        arrivals = []
+        for post, assessed, vector in zip(posts, assessments, vectors, strict=True):
+            if post.id in still_unread:
+                session.add(_reading(post, assessed, vector, embedder.name, now))
+                arrivals.append(_candidate(post, assessed.level, vector))
+        session.flush()
+        placed = assign(session, arrivals, embedder.name, now)
+        _record(session, placed)
+        touched = count(session, placed)
+        _retitle(session, placed)
+        evaluate(session, touched, now)
+    return len(posts)
+
+
+def _unread(session: Session, limit: int) -> list[Post]:
+    unread = ~select(Reading.post_id).where(Reading.post_id == Post.id).exists()
+    return list(session.scalars(select(Post).where(unread).order_by(Post.id).limit(limit)))
+
+
+def _still_unread(session: Session, posts: Sequence[Post]) -> set[int]:
+    """The posts that were neither deleted nor read by another runner meanwhile.
+
+    They are kept from deletion until the end of the transaction; one that is being deleted at
+    this moment is skipped, not waited for.
+    """
+    unread = ~select(Reading.post_id).where(Reading.post_id == Post.id).exists()
+    ids = [post.id for post in posts]
+    held = select(Post.id).where(Post.id.in_(ids), unread)
+    return set(session.scalars(held.with_for_update(key_share=True, read=True, skip_locked=True)))
+
+
+def _assess(post: Post) -> Assessment:
+    """A post's assessment; one that breaks the scorer is set aside at M0 and goes to a person."""
+    try:
+        return score(post.text)
+    except Exception:
+        log.exception("post %d could not be scored", post.id)
+        fields = MessageFields(stance="unclear")
+        why = "The scorer could not read this post"
+        reason: Reason = {"code": "unread", "text": why, "start": 0, "end": 0}
+        return Assessment(fields, 0, "none", fields.stance, [reason])
+
+
+def _embed(embedder: Embedder, posts: Sequence[Post]) -> NDArray[np.float32]:
+    """One row per post; a post that breaks the model gets a row of zeros, near to nothing."""
+    texts = [post.text for post in posts]
+    try:
+        return embedder.embed(texts)
+    except Exception:
+        log.exception("a batch of %d posts could not be embedded; trying each alone", len(posts))
+    rows: list[NDArray[np.float32] | None] = []
+    for post in posts:
+        try:
+            rows.append(embedder.embed([post.text])[0])
+        except Exception:
+            log.exception("post %d could not be embedded", post.id)
+            rows.append(None)
+    d = next((row.size for row in rows if row is not None), 0)
+    if not d:  # not one post but the model is broken: leave them unread for the next try
+        raise RuntimeError(f"The model {embedder.name} embeds nothing: see the log.")
+    return np.array([np.zeros(d, np.float32) if row is None else row for row in rows])
+
+
+def _reading(
+    post: Post, assessed: Assessment, vector: NDArray[np.float32], embedder: str, now: datetime
+) -> Reading:
+    return Reading(
+        post_id=post.id,
+        embedding=vector,
+        embedder=embedder,
+        level=assessed.level,
+        threat_level=assessed.threat_level,
+        stance=assessed.stance,
+        reasons=assessed.reasons,
+        scorer=SCORER,
+        narrative_id=None,
+        read_at=now,
+    )
+
+
+def _candidate(post: Post, level: int, vector: NDArray[np.float32]) -> Candidate:
+    return Candidate(post.id, post.author, post.text, post.posted_at, level, vector)
+
+
+def _record(session: Session, placed: Sequence[Placement]) -> None:
+    """Write each placed post's narrative into its reading, older unassigned ones included."""
+    by_narrative: dict[int, list[int]] = {}
+    for placement in placed:
+        by_narrative.setdefault(placement.narrative.id, []).append(placement.post.post_id)
+    for narrative_id, ids in by_narrative.items():
+        session.execute(
+            update(Reading).where(Reading.post_id.in_(ids)).values(narrative_id=narrative_id)
+        )
+
+
+def _retitle(session: Session, placed: Sequence[Placement]) -> None:
+    """New titles for the narratives that were founded or have doubled."""
+    narratives = {placement.narrative.id: placement.narrative for placement in placed}
+    for narrative in narratives.values():
+        gained = sum(placement.narrative is narrative for placement in placed)
+        if titles.due(narrative.size - gained, narrative.size):
+            titles.retitle(session, narrative)

@@ -1,0 +1,131 @@
+"""What the desk asks of narratives: the list, one narrative's posts, its hours."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Float, Interval, and_, cast, func, literal, select, true
+from sqlalchemy.orm import Session, joinedload
+
+from monitor.models import Flag, HourlyCount, Narrative, Reading
+from sources.models import Post
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+RECENT = timedelta(days=7)  # how far before its last post a narrative is judged
+SHOWN = 100  # narratives on one page
+SERIES_HOURS = 24 * 7  # the longest timeline
+
+
+@dataclass(frozen=True)
+class NarrativeRow:
+    """One narrative as the list shows it, judged by the days before its last post."""
+
+    narrative: Narrative
+    flag: Flag | None  # the latest; open while it has no decision
+    posts_today: int  # in its last 24 hours
+    level: int  # the highest message level of its recent posts
+    dangerous_share: float  # of its recent posts, 0 to 1
+
+
+@dataclass(frozen=True)
+class Hour:
+    """One hour of a narrative, as first counted."""
+
+    hour: datetime
+    posts: int = 0
+    authors: int = 0
+    dangerous_posts: int = 0
+    dangerous_authors: int = 0
+
+
+def count_narratives(session: Session) -> int:
+    """How many narratives there are."""
+    return session.scalar(select(func.count()).select_from(Narrative)) or 0
+
+
+def list_narratives(session: Session, limit: int = SHOWN) -> list[NarrativeRow]:
+    """Narratives by danger (open flag, then level, then share), then by recency."""
+    since = Narrative.last_post_at - literal(RECENT, Interval)
+    level = (
+        select(func.max(Reading.level))
+        .join(Post, Post.id == Reading.post_id)
+        .where(Reading.narrative_id == Narrative.id, Post.posted_at >= since)
+        .correlate(Narrative)
+        .scalar_subquery()
+    )
+    counted = (
+        select(
+            func.coalesce(
+                func.sum(HourlyCount.posts).filter(
+                    HourlyCount.hour > Narrative.last_post_at - literal(DAY, Interval)
+                ),
+                0,
+            ).label("today"),
+            (
+                cast(func.sum(HourlyCount.dangerous_posts), Float)
+                / func.nullif(func.sum(HourlyCount.posts), 0)
+            ).label("share"),
+        )
+        .where(HourlyCount.narrative_id == Narrative.id, HourlyCount.hour >= since)
+        .correlate(Narrative)
+        .lateral("counted")
+    )
+    latest = (
+        select(func.max(Flag.id))
+        .where(Flag.narrative_id == Narrative.id)
+        .correlate(Narrative)
+        .scalar_subquery()
+    )
+    is_open = and_(Flag.id.is_not(None), ~Flag.decision.has())
+    highest = func.coalesce(level, 0)
+    share = func.coalesce(counted.c.share, 0.0)
+    rows = session.execute(
+        select(Narrative, Flag, counted.c.today, highest, share)
+        .select_from(Narrative)
+        .join(counted, true())
+        .outerjoin(Flag, Flag.id == latest)
+        .options(joinedload(Flag.decision))
+        .order_by(is_open.desc(), highest.desc(), share.desc(), Narrative.last_post_at.desc())
+        .limit(limit)
+    )
+    return [NarrativeRow(*row) for row in rows]
+
+
+def posts_of(session: Session, narrative: Narrative, limit: int) -> list[Reading]:
+    """Readings with their posts: the most dangerous first, then the most typical."""
+    return list(
+        session.scalars(
+            select(Reading)
+            .join(Reading.post)
+            .where(Reading.narrative_id == narrative.id)
+            .options(joinedload(Reading.post))
+            .order_by(
+                Reading.level.desc(),
+                Reading.embedding.cosine_distance(narrative.centroid),
+                Post.posted_at.desc(),
+            )
+            .limit(limit)
+        )
+    )
+
+
+def hourly_series(session: Session, narrative: Narrative, hours: int = SERIES_HOURS) -> list[Hour]:
+    """The narrative's hours up to its last post, silent ones included, oldest first."""
+    last = hour_of(narrative.last_post_at)
+    first = max(hour_of(narrative.first_post_at), last - (hours - 1) * HOUR)
+    counted = {
+        row.hour: Hour(row.hour, row.posts, row.authors, row.dangerous_posts, row.dangerous_authors)
+        for row in session.scalars(
+            select(HourlyCount).where(
+                HourlyCount.narrative_id == narrative.id, HourlyCount.hour.between(first, last)
+            )
+        )
+    }
+    length = (last - first) // HOUR + 1
+    moments = [first + step * HOUR for step in range(length)]
+    return [counted.get(moment, Hour(moment)) for moment in moments]
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The full hour a moment lies in."""
+    return moment.replace(minute=0, second=0, microsecond=0)
