@@ -57,4 +57,9 @@ def create_app(wiring: Wiring) -> FastAPI:
         what = "There is nothing at this address." if status == 404 else str(fault)
         return failure(request, status, what)
 
+    @app.exception_handler(Exception)
+    def broken(request: Request, _fault: Exception) -> Response:
+        # The traceback goes to the log; a page in the same style goes to the person.
+        return failure(request, 500, "Something broke on our side. Your last step was not saved.")
+
     return app

@@ -19,7 +19,13 @@ from monitor.models import Reading
 from monitor.spikes import evaluate
 from sources.models import Post
 
+# Posts are read in the order of their ids. One that became visible late, behind a transaction
+# slower than this many others, would be missed; looking at the whole table each time costs more.
+LATE_POSTS = 50_000
+
 log = logging.getLogger(__name__)
+
+_UNREAD = ~select(Reading.post_id).where(Reading.post_id == Post.id).exists()
 
 
 def analyse_next(
@@ -56,8 +62,15 @@ def analyse_next(
 
 
 def _unread(session: Session, limit: int) -> list[Post]:
-    unread = ~select(Reading.post_id).where(Reading.post_id == Post.id).exists()
-    return list(session.scalars(select(Post).where(unread).order_by(Post.id).limit(limit)))
+    newest_read = select(func.coalesce(func.max(Reading.post_id), 0)).scalar_subquery()
+    return list(
+        session.scalars(
+            select(Post)
+            .where(_UNREAD, Post.id > newest_read - LATE_POSTS)
+            .order_by(Post.id)
+            .limit(limit)
+        )
+    )
 
 
 def _still_unread(session: Session, posts: Sequence[Post]) -> set[int]:
@@ -66,9 +79,7 @@ def _still_unread(session: Session, posts: Sequence[Post]) -> set[int]:
     They are kept from deletion until the end of the transaction; one that is being deleted at
     this moment is skipped, not waited for.
     """
-    unread = ~select(Reading.post_id).where(Reading.post_id == Post.id).exists()
-    ids = [post.id for post in posts]
-    held = select(Post.id).where(Post.id.in_(ids), unread)
+    held = select(Post.id).where(Post.id.in_([post.id for post in posts]), _UNREAD)
     return set(session.scalars(held.with_for_update(key_share=True, read=True, skip_locked=True)))
 
 

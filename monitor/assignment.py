@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 from monitor.models import Narrative, Reading
 from sources.models import Post
 
-# Cosines of all-MiniLM-L6-v2. Measured on seven published sets: 0.50 gathers headlines, 0.60 claims.
-# What founds a narrative must agree more closely than what joins it: a centroid is the calmer judge.
+# Cosines of all-MiniLM-L6-v2. Measured on published sets: 0.50 gathers headlines, 0.60 claims.
+# What founds a narrative must agree more than what joins it: a centroid is the calmer judge.
 ASSIGN = 0.50
 SEED = 0.55
 SEED_POSTS = 3  # posts that agree before anything is called a narrative

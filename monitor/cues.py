@@ -85,11 +85,9 @@ ACT_FORMS: dict[str, str] = {
     "damage_property": (
         rf"(?:(?:burn(?:\s+down)?|torch|firebomb|bomb|blow\s+up|set\s+fire\s+to|trash|"
         rf"smash(?:\s+up)?"
-        rf"|wreck|ransack|loot|vandali[sz]e|shoot\s+up)\s+{WHERE}(?!\s+down\s+(?:the|"
-        rf"in)\s+\w+graph)"
-        r"|(?:burn|torch|blow|smash|tear)\s+(?:it|them|that\s+thing)\s+(?:all\s+)?(?:down|up|"
-        r"to\s+the"
-        rf"\s+ground)|set\s+{WHERE}\s+(?:on\s+fire|ablaze|alight)|set\s+it\s+(?:on\s+fire|ablaze))"
+        rf"|wreck|ransack|loot|vandali[sz]e|shoot\s+up)\s+{WHERE}"
+        r"|(?:burn|torch|blow|smash|tear)\s+(?:it|them|that\s+thing)\s+(?:all\s+)?"
+        rf"(?:down|up|to\s+the\s+ground)|set\s+{WHERE}\s+(?:on\s+fire|ablaze|alight)|set\s+it\s+(?:on\s+fire|ablaze))"
     ),
     "forced_removal": (
         rf"(?:(?:run|drive|chase|force|throw|burn|smoke|hunt|sweep|clear)\s+{WHO}\s+(?:all\s+)?"
@@ -129,17 +127,14 @@ ACT_FORMS: dict[str, str] = {
     "obstruct": (
         rf"(?:(?:block|barricade|blockade|chain)\s+(?:off\s+)?(?:{WHERE}|the\s+(?:entrance|exits?|"
         r"gates?|doors?|road\s+out))[^.!?\n]{0,12}?(?:so|until|to\s+(?:keep|stop)|"
-        r"and\s+(?:don['’]?t|do"
-        rf"\s+not)\s+let)|(?:stop|keep|prevent)\s+{WHO}\s+from\s+(?:voting|leaving|entering|"
-        rf"getting\s+"
-        rf"(?:in|out))|don['’]?t\s+let\s+{WHO}\s+(?:vote|leave|through|in|out)\b)"
+        r"and\s+(?:don['’]?t|do\s+not)\s+let)"
+        rf"|(?:stop|keep|prevent)\s+{WHO}\s+from\s+(?:voting|leaving|entering|getting\s+(?:in|out))"
+        rf"|don['’]?t\s+let\s+{WHO}\s+(?:vote|leave|through|in|out)\b)"
     ),
     "exclude": (
         rf"(?:kick\s+{WHO}\s+out|(?:keep|get)\s+{WHO}\s+out\s+of\s+(?:our|this|the)\s+(?:town|"
-        rf"country|"
-        rf"schools?|neighbou?rhood|state|streets?|church(?:es)?)|(?:refuse\s+to\s+serve|"
-        rf"don['’]?t\s+"
-        rf"(?:serve|hire|rent\s+to|sell\s+to))\s+{WHO})"
+        rf"country|schools?|neighbou?rhood|state|streets?|church(?:es)?)|(?:refuse\s+to\s+serve|"
+        rf"don['’]?t\s+(?:serve|hire|rent\s+to|sell\s+to))\s+{WHO})"
     ),
 }
 ACT_WORDS = {
@@ -158,8 +153,7 @@ PARTICIPLES = {
     "kill": "killed, shot, hanged, hung, lynched, executed, put down, exterminated, eradicated, "
     "wiped out, murdered, slaughtered, put against a wall, strung up, drowned",
     "assault": "beaten, stabbed, punched, hurt, whipped, dragged out, attacked, dragged through "
-    "the "
-    "streets, thrown in the river",
+    "the streets, thrown in the river",
     "damage_property": "burned, burnt, burned down, burnt down, torched, firebombed, bombed, blown "
     "up, burned to the ground, smashed",
     "forced_removal": "run out of town, driven out, chased out, cleared out, purged, smoked out",
@@ -265,7 +259,7 @@ _VERMIN = _any(
 _INSULT = _any(
     "idiots?, morons?, imbeciles?, fools?, clowns?, losers?, scum, trash, filth, garbage, "
     "stupid, dumb, "
-    "lazy, dirty, disgusting, pathetic, worthless, useless, rude, rudest, loudest, liars?, "
+    "lazy, dirty, disgusting, pathetic, worthless, useless, rude, rudest, liars?, "
     "crooks?, "
     "freeloaders?, bums?, animals, pigs, snakes, monkeys, freaks?, thugs?, ungrateful, whiny, worst"
 )
@@ -367,10 +361,10 @@ CUES: list[Cue] = [
             r"came\s+for)\b)"
             r"|\bbreed(?:ing)?\s+like\s+\w+|\b(?:the|this|an)\s+infestation\s+(?:is|has|"
             r"in)\s+(?:\w+\s+){0,4}?our\b"
-            r"|\bthe\s+disease\s+is\s+in\s+our\b|\blike\s+rats\s+(?:in|from|on)\b|"
-            r"\brats\s+are\s+what\s+they\s+are"),
+            r"|\blike\s+rats\s+(?:in|from|on)\b"),
         "Speaks of people as vermin or a disease", hallmarks={"H1": 2}),
-    Cue(_re(rf"(?:{GROUP})(?:['’]ll)?\s*(?:{_COMING}\s+)(?:\w+\s+){{0,2}}?(?P<what>{_HARM_US})\s+(?:\w+\s+){{0,1}}?(?:us\b|you\b|"
+    Cue(_re(rf"(?:{GROUP})(?:['’]ll)?\s*(?:{_COMING}\s+)(?:\w+\s+){{0,2}}?"
+            rf"(?P<what>{_HARM_US})\s+(?:\w+\s+){{0,1}}?(?:us\b|you\b|"
             r"everyone|our\b|your\s+(?:family|families|kids|children|home|homes))(?:\s+out)?"),
         "Says the others are about to attack us", hallmarks={"H2": 2}),
     Cue(_re(rf"(?:{GROUP})\s+(?:attacked|poisoned|invaded)\s+us\s+first\b|"
@@ -518,6 +512,18 @@ NARRATED = _re(
     r"of)\s+(?:[\w'’-]+\s+){0,3}?$"
 )
 SPEAKING = _re(
+    r"(?<!\bi\s)\b(?:said|says|saying|say|wrote|writes|posted|tweeted|yelled|shouted|chanted|told|"
+    r"commented|texted|screamed|claimed|repeated|called|calling|call|writing|urging)\b"
+    r"|\b(?:reads?|heard|saw|post|sign|banner|graffiti|quote[sd]?|word)\b"
+)
+# "a post that says to bring bats", "posts urging people to burn": told of, not called for.
+NARRATED = _re(
+    r"\b(?:says?|said|urg(?:es?|ed|ing)|tells?|told|telling|ask(?:s|ed|ing)?|call(?:s|ed|"
+    r"ing)\s+(?:on|for)"
+    r"|threaten(?:s|ed|ing)?|plann(?:ed|ing)|accused)\s+(?:[\w'’-]+\s+){0,3}?(?:to|"
+    r"of)\s+(?:[\w'’-]+\s+){0,3}?$"
+)
+SPEAKING = _re(
     r"(?<!\bi\s)\b(?:said|says|saying|say|wrote|writes|posted|tweeted|yelled|shouted|chanted|"
     r"told|commented|texted|screamed|claimed|reads?|"
     r"repeated|called|calling|call|heard|post|sign|banner|graffiti|quote[sd]?|word|writing|"
@@ -535,7 +541,7 @@ FIGURATIVE = _re(
     r"spin\s+class|workout|gym|leg\s+day|paintball|laser\s+tag|nerf|(?-i:#Go)\w+|range\s+day|"
     r"hunting|weeds?|ants|wasps?|mosquitoe?s?|"
     r"mold|germs|termites|fleas|spiders|bears|lions|tigers|eagles|hawks|wildcats|bulldogs|"
-    r"panthers|otters|herons|cougars|mustangs|"
+    r"panthers|cougars|mustangs|"
     r"\d{1,3}\s*[-–]\s*\d{1,3})\b"
 )
 NOT_FIGURATIVE = _re(r"\b(?:not|isn['’]?t|no)\s+(?:a\s+|just\s+a\s+)?game\b")

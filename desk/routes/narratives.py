@@ -13,7 +13,7 @@ from monitor.models import Narrative
 
 router = APIRouter(prefix="/narratives")
 
-POSTS_SHOWN = 40  # a person decides on these; the rest is a count
+POSTS_SHOWN = 30  # a person decides on these; the rest is a count
 
 
 @router.get("")

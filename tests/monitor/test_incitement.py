@@ -1,4 +1,4 @@
-"""The first scorer: the field's test cases as texts, pairs that differ in one thing, hostile input."""
+"""The first scorer: the field's cases as texts, pairs that differ in one thing, hostile input."""
 
 import time
 
@@ -67,7 +67,10 @@ PAIRS = {
         "We are going to burn the town hall tonight.",
         "Police said two men planned to burn the town hall on Sunday.",
     ),
-    "narrated": ("Bring bats to the school, Friday 8 pm.", "Posts urging people to bring bats to the school on Friday 8 pm are under review."),
+    "narrated": (
+        "Bring bats to the school, Friday 8 pm.",
+        "Posts urging people to bring bats to the school on Friday 8 pm are under review.",
+    ),
     "counter-speech": (
         "Those people are vermin.",
         "Calling those people vermin is wrong, and it is not who we are.",
@@ -84,10 +87,16 @@ PAIRS = {
     "stage": ("They deserve to die.", "Comedy on stage tonight: they deserve to die of laughter."),
     "errand": ("I will shoot him tomorrow.", "I will shoot him a text tomorrow."),
     "decoration": ("Hang them all.", "Hang them on the wall by the door."),
-    "policy": ("Run the newcomers out of town.", "The council should vote on how many newcomers the town can house."),
-    "purpose": ("Bring your guns to city hall, Saturday at noon.", "Bring your signs to city hall, Saturday at noon."),
+    "policy": (
+        "Run the newcomers out of town.",
+        "The council should vote on how many newcomers the town can house.",
+    ),
+    "purpose": (
+        "Bring your guns to city hall, Saturday at noon.",
+        "Bring your signs to city hall, Saturday at noon.",
+    ),
     "object": ("Burn that church down.", "Burn that calendar from last year."),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS.values(), ids=PAIRS)
@@ -178,7 +187,7 @@ def test_any_text_is_read(text):
     check(text)
 
 
-WORDS = [*["they", "the", "those", "people", "we", "must", "kill", "burn", "rats", "are", "will", "should", "warehouse", "them"]]
+WORDS = ["they", "the", "those", "people", "we", "must", "kill", "burn", "rats", "are", "them"]
 MARKS = [".", "!", "?", '"', ",", " but ", " not ", "“", "”", "'", "\n", " 9 pm ", "İ", "ß", "👀"]
 
 

@@ -1,0 +1,215 @@
+"""The crux: every post is read once, counted once, and one broken post stops nobody."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, func, select
+
+from monitor.analyse import analyse_next
+from monitor.incitement import SCORER
+from monitor.models import Flag, HourlyCount, Narrative, Reading
+from sources.models import Post
+
+DEPOT = [
+    ("ann", "They hide the missing ballots in the depot on Mill Street"),
+    ("ben", "The missing ballots are in the depot on Mill Street, my cousin saw it"),
+    ("cid", "Ballots hidden in the Mill Street depot and nobody asks"),
+]
+CALLS = [
+    (name, f"{opening} someone should burn that depot on Mill Street with the missing ballots")
+    for name, opening in (("dan", "Well,"), ("eve", "Enough:"), ("fay", "Really,"), ("gus", "So"))
+]
+
+
+def everything(sessions):
+    """What the analysis left behind, in comparable form."""
+    with sessions() as session:
+        return (
+            session.scalar(select(func.count()).select_from(Reading)),
+            sorted(session.execute(select(Narrative.id, Narrative.size)).all()),
+            sorted(
+                session.execute(
+                    select(
+                        HourlyCount.hour,
+                        HourlyCount.posts,
+                        HourlyCount.authors,
+                        HourlyCount.dangerous_posts,
+                        HourlyCount.dangerous_authors,
+                    )
+                ).all()
+            ),
+            len(session.scalars(select(Flag)).all()),
+        )
+
+
+def test_a_rumour_becomes_a_flag(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in DEPOT:
+            say(session, author, text, now - timedelta(hours=30))
+        for author, text in CALLS:
+            say(session, author, text, now - timedelta(minutes=90))
+    assert analyse_next(sessions, embedder, now) == 7
+    assert analyse_next(sessions, embedder, now) == 0
+    with sessions() as session:
+        narrative = session.scalars(select(Narrative)).one()
+        assert narrative.size == 7
+        flag = session.scalars(select(Flag)).one()
+        assert (flag.narrative_id, flag.observed) == (narrative.id, 4)
+        assert flag.hour == (now - timedelta(minutes=90)).replace(minute=0)
+        explaining = [reason["post_id"] for reason in flag.reasons if reason["post_id"]]
+        assert len(explaining) == 4
+        assert "burn that depot" not in str(flag.reasons)  # a flag outlives its posts
+        reading = session.get_one(Reading, explaining[0])
+        assert (reading.level, reading.stance, reading.scorer) == (3, "asserts", SCORER)
+        assert reading.embedder == embedder.name
+        assert {reason["code"] for reason in reading.reasons} >= {"act:damage_property"}
+
+
+def test_reading_again_changes_nothing(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in DEPOT + CALLS:
+            say(session, author, text, now)
+    assert analyse_next(sessions, embedder, now, limit=5) == 5
+    assert analyse_next(sessions, embedder, now, limit=5) == 2
+    before = everything(sessions)
+    assert analyse_next(sessions, embedder, now) == 0
+    assert everything(sessions) == before
+    assert before[2] == [(now, 7, 7, 4, 4)]
+
+
+def test_many_posts_of_few_people_are_few_people(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in DEPOT:
+            say(session, author, text, now)
+        for number in range(12):
+            say(session, "dan", f"{CALLS[0][1]} {'!' * number}", now + timedelta(minutes=number))
+    for _ in range(8):  # several batches: the same author must not count again in the next one
+        analyse_next(sessions, embedder, now, limit=2)
+    posts, authors, dangerous_posts, dangerous_authors = everything(sessions)[2][0][1:]
+    assert (posts, authors, dangerous_posts, dangerous_authors) == (15, 4, 12, 1)
+    assert everything(sessions)[3] == 0
+
+
+def test_two_runners_count_once(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in DEPOT + CALLS:
+            say(session, author, text, now)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: analyse_next(sessions, embedder, now), range(4)))
+    readings, narratives, hours, flags = everything(sessions)
+    assert readings == 7
+    assert [size for _, size in narratives] == [7]
+    assert hours == [(now, 7, 7, 4, 4)]
+    assert flags == 1
+
+
+def test_a_deleted_post_leaves_no_reading_and_counts_stay(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in DEPOT + CALLS:
+            say(session, author, text, now)
+    analyse_next(sessions, embedder, now)
+    before = everything(sessions)
+    with sessions.begin() as session:
+        session.execute(delete(Post))
+    after = everything(sessions)
+    assert after[0] == 0
+    assert after[1:] == before[1:]
+    assert analyse_next(sessions, embedder, now) == 0
+
+
+class Deleting:
+    """The real model; meanwhile, as it works, somebody deletes a post."""
+
+    def __init__(self, embedder, sessions, author):
+        self.name, self.real, self.sessions, self.author = embedder.name, embedder, sessions, author
+
+    def embed(self, texts):
+        with self.sessions.begin() as session:
+            session.execute(delete(Post).where(Post.author == self.author))
+        return self.real.embed(texts)
+
+
+def test_a_post_deleted_meanwhile_is_skipped(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in DEPOT + CALLS:
+            say(session, author, text, now)
+    analyse_next(sessions, Deleting(embedder, sessions, "dan"), now)
+    readings, narratives, hours, _ = everything(sessions)
+    assert readings == 6
+    assert [size for _, size in narratives] == [6]
+    assert hours == [(now, 6, 6, 3, 3)]
+
+
+def test_a_post_being_deleted_is_not_waited_for(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in DEPOT + CALLS:
+            say(session, author, text, now)
+    with sessions() as removal:
+        removal.execute(delete(Post).where(Post.author == "dan"))
+        analyse_next(sessions, embedder, now)
+        assert everything(sessions)[0] == 6
+        removal.rollback()
+    assert analyse_next(sessions, embedder, now) == 1  # it stayed after all, and is read next
+    assert everything(sessions)[2] == [(now, 7, 7, 4, 4)]
+
+
+class Choking:
+    """The real model, but it cannot digest one word."""
+
+    def __init__(self, embedder, word):
+        self.name, self.real, self.word = embedder.name, embedder, word
+
+    def embed(self, texts):
+        if any(self.word in text for text in texts):
+            raise ValueError("indigestible")
+        return self.real.embed(texts)
+
+
+def test_one_broken_post_does_not_stop_the_batch(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in DEPOT:
+            say(session, author, text, now)
+        broken = say(session, "hal", "indigestible ballots in the depot", now).id
+    assert analyse_next(sessions, Choking(embedder, "indigestible"), now) == 4
+    with sessions() as session:
+        assert session.scalars(select(Narrative)).one().size == 3
+        assert session.get_one(Reading, broken).narrative_id is None
+
+
+def test_a_broken_model_leaves_the_posts_for_later(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in DEPOT:
+            say(session, author, text, now)
+    with pytest.raises(RuntimeError, match="embeds nothing"):
+        analyse_next(sessions, Choking(embedder, "allots"), now)
+    assert everything(sessions)[0] == 0
+    assert analyse_next(sessions, embedder, now) == 3
+
+
+def test_vectors_of_different_models_never_meet(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in DEPOT:
+            say(session, author, text, now)
+    analyse_next(sessions, embedder, now)
+    other = Choking(embedder, "no such word")
+    other.name = "another model"
+    with sessions.begin() as session:
+        say(session, "dan", DEPOT[0][1], now)
+    analyse_next(sessions, other, now)
+    assert [size for _, size in everything(sessions)[1]] == [3]
+
+
+def test_late_posts_count_in_their_own_hour(sessions, embedder, say, now):
+    early = now - timedelta(hours=20)
+    with sessions.begin() as session:
+        for author, text in DEPOT:
+            say(session, author, text, now)
+    analyse_next(sessions, embedder, now)
+    with sessions.begin() as session:
+        for author, text in CALLS:
+            say(session, author, text, early)
+    analyse_next(sessions, embedder, now)
+    with sessions() as session:
+        assert session.scalars(select(Flag)).one().hour == early
+        assert session.scalars(select(Narrative)).one().first_post_at == early

@@ -1,0 +1,83 @@
+"""The whole synthetic town through the real analysis: one rumour, one alarm, many ordinary days."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from monitor.analyse import analyse_next
+from monitor.models import DANGEROUS_LEVEL, Flag, Narrative, Reading
+from monitor.narratives import list_narratives, posts_of
+
+TOWN = Path(__file__).parents[2] / "sources" / "example_town.jsonl"
+BATCH = 64
+RUMOUR = ("reservoir", "barrel", "warehouse", "Harborite")  # what the rumour is about
+
+
+@pytest.fixture
+def town(sessions, embedder, say, now):
+    """The story, saved and read in batches as it would arrive."""
+    lines = [json.loads(line) for line in TOWN.read_text().splitlines()]
+    began = now - timedelta(minutes=lines[-1]["minute"])
+    for start in range(0, len(lines), BATCH):
+        with sessions.begin() as session:
+            for line in lines[start : start + BATCH]:
+                say(
+                    session, line["author"], line["text"], began + timedelta(minutes=line["minute"])
+                )
+        while analyse_next(sessions, embedder, now):
+            pass
+    return sessions
+
+
+def about_the_rumour(text):
+    return any(word.lower() in text.lower() for word in RUMOUR)
+
+
+def test_the_town(town):
+    with town() as session:
+        rows = list_narratives(session)
+        first = rows[0].narrative
+        shown = [reading.post.text for reading in posts_of(session, first, 500)]
+        assert first.size > 50
+        assert sum(map(about_the_rumour, shown)) / len(shown) > 0.9
+        assert "reservoir" in first.title.lower()
+
+        flags = session.scalars(select(Flag)).all()
+        assert 1 <= len(flags) <= 3
+        assert flags[0].narrative_id == first.id
+        for flag in flags:
+            posts = posts_of(session, session.get_one(Narrative, flag.narrative_id), 500)
+            assert sum(about_the_rumour(one.post.text) for one in posts) / len(posts) > 0.8
+
+        ordinary = [row for row in rows if not about_the_rumour(row.narrative.title)]
+        assert len(ordinary) >= 4
+        assert not any(row.flag for row in ordinary)
+
+        readings = session.scalars(select(Reading)).all()
+        dangerous = [one for one in readings if one.level >= DANGEROUS_LEVEL]
+        assert 20 <= len(dangerous) <= 60
+        assert {one.level for one in dangerous} == {2, 3, 4}
+        for reading in dangerous:
+            assert reading.reasons
+            spans = [r for r in reading.reasons if r["end"] > r["start"]]
+            assert all(r["end"] <= len(reading.post.text) for r in spans)
+        words = {word for row in rows for word in row.narrative.title.lower().split()}
+        assert not words & {"rats", "vermin", "burn", "traitor", "poison", "bats"}
+
+
+def test_the_calm_voices_of_the_town_are_out_of_scope(town):
+    """Those who only calm, inform or tell of daily life are never dangerous."""
+    calm = (
+        *("capt_odell", "pastor_june", "marlow_water", "tamarack_gazette", "tamarack_deputies"),
+        *("ferry_office", "bea_bakes", "coach_pruitt", "mr_finch_teaches", "rosa_from_4th"),
+        *("heronmom3", "school_van_sue", "four_h_tamarack", "town_works", "orchard_ann"),
+    )
+    with town() as session:
+        readings = session.scalars(select(Reading)).all()
+        authors = {reading.post.author for reading in readings}
+        assert sum(voice in authors for voice in calm) >= 8
+        wrong = [one.post.text for one in readings if one.post.author in calm and one.level > 0]
+        assert wrong == []

@@ -1,0 +1,146 @@
+"""Narratives form, grow and are shown; what fits nowhere stays out."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from monitor.analyse import analyse_next
+from monitor.models import HourlyCount, Narrative, Reading
+from monitor.narratives import count_narratives, hourly_series, list_narratives, posts_of
+from monitor.titles import make_title
+
+FERRY = [
+    ("ann", "The ferry timetable changed again, the boat left early this morning"),
+    ("ben", "Ferry timetable is wrong, the morning boat left early"),
+    ("cid", "Who changed the ferry timetable? My boat left ten minutes early"),
+]
+
+
+def read_all(sessions, embedder, now):
+    while analyse_next(sessions, embedder, now):
+        pass
+
+
+def test_three_posts_by_two_authors_found_a_narrative(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in FERRY[:2]:
+            say(session, author, text, now - timedelta(hours=2))
+        say(session, "dot", "My tomatoes finally turned red", now - timedelta(hours=2))
+    read_all(sessions, embedder, now)
+    with sessions.begin() as session:
+        assert count_narratives(session) == 0  # two agree: not enough
+        say(session, *FERRY[2], now - timedelta(hours=1))
+    read_all(sessions, embedder, now)
+    with sessions() as session:
+        narrative = session.scalars(select(Narrative)).one()
+        assert narrative.size == 3
+        assert narrative.first_post_at == now - timedelta(hours=2)
+        assert narrative.last_post_at == now - timedelta(hours=1)
+        assert "ferry" in narrative.title.lower()
+        readings = posts_of(session, narrative, 10)
+        assert {reading.post.author for reading in readings} == {"ann", "ben", "cid"}
+        alone = session.scalars(select(Reading).where(Reading.narrative_id.is_(None))).one()
+        assert alone.post.author == "dot"
+        # The two that waited are counted in their own hour, not in that of the third.
+        hours = {row.hour.hour: row.posts for row in session.scalars(select(HourlyCount))}
+        assert hours == {13: 2, 14: 1}
+
+
+def test_a_later_post_joins_and_a_stranger_does_not(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in FERRY:
+            say(session, author, text, now - timedelta(days=1))
+    read_all(sessions, embedder, now)
+    with sessions.begin() as session:
+        say(session, "eve", "is the ferry timetable online? the boat left early", now)
+        say(session, "fay", "does anyone fix typewriters around here", now)
+    read_all(sessions, embedder, now)
+    with sessions() as session:  # a second session sees what the first one decided
+        narrative = session.scalars(select(Narrative)).one()
+        assert narrative.size == 4
+        assert "eve" in {reading.post.author for reading in posts_of(session, narrative, 9)}
+
+
+def test_copies_of_one_author_found_nothing(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for minute in range(5):
+            say(session, "ann", FERRY[0][1], now - timedelta(minutes=minute))
+        say(session, "ben", FERRY[1][1], now)
+    read_all(sessions, embedder, now)
+    with sessions() as session:
+        assert count_narratives(session) == 0
+
+
+def test_posts_far_apart_in_time_found_nothing(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for days, (author, text) in enumerate(FERRY):
+            say(session, author, text, now - timedelta(days=2 * days))
+    read_all(sessions, embedder, now)
+    with sessions() as session:
+        assert count_narratives(session) == 0
+
+
+def test_a_silent_narrative_takes_no_more_posts(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in FERRY:
+            say(session, author, text, now - timedelta(days=30))
+        say(session, "eve", FERRY[0][1] + " today", now)
+    read_all(sessions, embedder, now)
+    with sessions() as session:
+        assert session.scalars(select(Narrative)).one().size == 3
+
+
+def test_the_list_puts_danger_first_then_the_latest(sessions, embedder, say, now):
+    library = [
+        ("gil", "The library book sale starts Saturday"),
+        ("hal", "Library book sale this Saturday, paperbacks 50 cents"),
+        ("ida", "See you at the library book sale on Saturday"),
+    ]
+    depot = [
+        ("kim", "Someone should burn that depot on Mill Street"),
+        ("lou", "The depot on Mill Street, someone should burn it. Burn that depot."),
+        ("moe", "That depot on Mill Street is where they hide it"),
+    ]
+    with sessions.begin() as session:
+        for posts, at in ((FERRY, 3), (library, 1), (depot, 30)):
+            for author, text in posts:
+                say(session, author, text, now - timedelta(hours=at))
+    read_all(sessions, embedder, now)
+    with sessions() as session:
+        rows = list_narratives(session)
+        assert [row.level for row in rows] == [4, 0, 0]
+        assert "library" in rows[1].narrative.title.lower()
+        assert "ferry" in rows[2].narrative.title.lower()
+        assert rows[0].posts_today == 3
+        assert 0 < rows[0].dangerous_share < 1
+        assert rows[0].flag is None
+        assert posts_of(session, rows[0].narrative, 2)[0].level == 4
+        assert "burn" not in rows[0].narrative.title.lower()
+
+
+def test_silent_hours_are_part_of_the_series(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for hours, (author, text) in zip((5, 5, 2), FERRY, strict=True):
+            say(session, author, text, now - timedelta(hours=hours))
+    read_all(sessions, embedder, now)
+    with sessions() as session:
+        series = hourly_series(session, session.scalars(select(Narrative)).one())
+        assert [hour.posts for hour in series] == [2, 0, 0, 1]
+        assert [hour.authors for hour in series] == [2, 0, 0, 1]
+
+
+def test_titles_are_telling_and_calm():
+    posts = [
+        "They are hiding rats and poison in the warehouse by the bus station @somebody",
+        "Warehouse near the bus station: burn it https://example.org/burn",
+        "Who owns the warehouse at the bus station? The vermin!",
+    ]
+    others = ["The bus was late", "Nice weather at the lake", "My dog likes the lake"] * 5
+    title = make_title(posts, others)
+    assert "Warehouse" in title or "warehouse" in title
+    assert "bus station" in title.lower()
+    assert not {"rats", "poison", "burn", "vermin", "somebody", "hiding"} & set(
+        title.lower().split()
+    )
+    assert len(title.replace("·", " ").split()) <= 5
+    assert make_title(["!!!", "?", "👀"], []) == "Untitled"
