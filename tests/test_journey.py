@@ -80,6 +80,7 @@ def feed() -> Iterator[str]:
     threading.Thread(target=server.serve_forever).start()
     yield f"http://127.0.0.1:{server.server_port}/feed.xml"
     server.shutdown()
+    server.server_close()
 
 
 def free_port() -> int:
@@ -150,7 +151,7 @@ def test_from_a_live_feed_to_an_approved_published_message(
     for name, role in (("Maya", "monitor"), ("Jonah", "comms"), ("Ruth", "leader")):
         admin.goto(f"{desk}/people")
         form = admin.locator("form[action='/people']")
-        form.get_by_label("Name").fill(name)
+        form.get_by_label("Name", exact=True).fill(name)
         form.get_by_label("E-mail address").fill(f"{name.lower()}@desk.example")
         form.get_by_label(role).check()
         form.get_by_role("button").click()
@@ -159,7 +160,7 @@ def test_from_a_live_feed_to_an_approved_published_message(
     form = admin.locator("form[action='/sources']")
     form.get_by_label("Kind").select_option("firehose")
     form.get_by_label("Address").fill(pds.ws_url)
-    form.get_by_label("Name").fill("Town server")
+    form.get_by_label("Name", exact=True).fill("Town server")
     form.get_by_role("button").click()
     source = admin.locator(".source", has_text="Town server")
     expect(source).to_contain_text("running", timeout=60_000)
@@ -186,7 +187,7 @@ def test_from_a_live_feed_to_an_approved_published_message(
     jonah = sign_in(browser, links["Jonah"])
     jonah.goto(f"{desk}/voices")
     form = jonah.locator("form[action='/voices']")
-    form.get_by_label("Name").fill("Ruth")
+    form.get_by_label("Name", exact=True).fill("Ruth")
     form.get_by_label("Who they are").fill("Pastor, Hope Church")
     form.get_by_label("Approves in their name").select_option(label="Ruth")
     form.get_by_role("button").click()

@@ -16,7 +16,7 @@ from desk.pages import Typed, Visit, Visiting, local_time
 
 router = APIRouter(prefix="/messages")
 
-MOVING = frozenset({"scheduled", "publishing"})  # the page asks again while a message is so
+MOVING = frozenset({"submitted", "scheduled", "publishing"})  # the page asks again while so
 
 
 def _page(visit: Visit, message: Message, status: int = 200, **context: Any) -> Response:
@@ -32,15 +32,16 @@ def _page(visit: Visit, message: Message, status: int = 200, **context: Any) -> 
         "checks": messages.check(version, visit.now) if version and state == "draft" else [],
     } | context
     context["send_at"] = context["send_at"] or _next_hour(visit.now)
+    deciding = state == "submitted" and visit.person.id == message.voice.leader_id
     return visit.page(
         "messages/one.html",
         status,
         message=message,
         version=version,
         state=state,
-        moving=state in MOVING,
+        moving=state in MOVING and not deciding and status == 200,
         drafting=drafting,
-        deciding=state == "submitted" and visit.person.id == message.voice.leader_id,
+        deciding=deciding,
         platforms=PLATFORMS,
         limit=GRAPHEMES_MAX,
         counts={account: graphemes(text) for account, text in context["texts"].items()},
