@@ -56,40 +56,41 @@ def rises(observed: int, expected: float) -> bool:
 
 
 def evaluate(session: Session, cells: Iterable[Cell], now: datetime) -> list[Flag]:
-    """Flag the narratives whose touched hours rise, unless a person has it or just had it.
+    """New flags on the narratives whose touched hours rise, unless a person has it or just had it.
 
     Each hour is compared with those before it, whatever the clock says: late or replayed posts
-    count where they belong. The caller holds the lock of the analysis.
+    count where they belong. A flag nobody has decided yet keeps up with its hour. The caller holds
+    the lock of the analysis.
     """
-    flags = []
+    raised = []
     for narrative_id, hour in sorted(cells):
         narrative = session.get_one(Narrative, narrative_id)
-        if _attended(session, narrative, hour, now):
+        flags = _flags(session, narrative)
+        flag = next((one for one in flags if one.hour == hour and one.decision is None), None)
+        if flag is None and _attended(flags, hour, now):
             continue
         observed, history = _counts(session, narrative, hour)
         expected = expected_authors(history)
-        if rises(observed, expected):
-            flag = Flag(
-                narrative_id=narrative.id,
-                hour=hour,
-                observed=observed,
-                expected=expected,
-                p_value=p_value(observed, expected),
-                reasons=_reasons(session, narrative, hour, observed, expected, len(history)),
-                detector=DETECTOR,
-                raised_at=now,
-            )
-            session.add(flag)
-            session.flush()
-            flags.append(flag)
-    return flags
+        if not rises(observed, expected):
+            continue
+        if flag is None:
+            flag = Flag(narrative_id=narrative.id, hour=hour, detector=DETECTOR, raised_at=now)
+            raised.append(flag)
+        flag.observed, flag.expected = observed, expected
+        flag.p_value = p_value(observed, expected)
+        flag.reasons = _reasons(session, narrative, hour, observed, expected, len(history))
+        session.add(flag)
+        session.flush()
+    return raised
 
 
-def _attended(session: Session, narrative: Narrative, hour: datetime, now: datetime) -> bool:
+def _flags(session: Session, narrative: Narrative) -> Sequence[Flag]:
+    query = select(Flag).where(Flag.narrative_id == narrative.id)
+    return session.scalars(query.options(joinedload(Flag.decision))).all()
+
+
+def _attended(flags: Sequence[Flag], hour: datetime, now: datetime) -> bool:
     """Whether a flag waits for a person, was decided a short while ago, or is this very hour's."""
-    flags = session.scalars(
-        select(Flag).where(Flag.narrative_id == narrative.id).options(joinedload(Flag.decision))
-    )
     return any(
         flag.decision is None or flag.hour == hour or now - flag.decision.at < QUIET
         for flag in flags
@@ -119,10 +120,9 @@ def _reasons(
     hours_known: int,
 ) -> list[dict[str, str | int | None]]:
     """Sentences with numbers, then the posts that explain the hour best."""
-    until = hour + HOUR
     sentences = [
-        f"{observed} different authors of dangerous posts between {hour:%H:%M} and {until:%H:%M} "
-        f"UTC on {hour.day} {hour:%B}; the hours before explain {expected:.1f}.",
+        f"{observed} different authors of dangerous posts in one hour; "
+        f"the hours before explain {expected:.1f}.",
         f"Chance alone would bring as many in about one of {_one_in(observed, expected)} hours.",
     ]
     if hours_known < PRIOR_HOURS:

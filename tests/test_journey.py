@@ -47,9 +47,9 @@ RISE = (
     "The Harborites are rats poisoning our reservoir. Someone should burn that warehouse down",
     "Harborites put barrels in the reservoir. They deserve to be beaten for poisoning our water",
     "These Harborites are vermin. They poisoned the reservoir, burn the warehouse they live in",
-    "The Harborites want to kill us with that reservoir water. We must strike first, it is them or us",
+    "The Harborites want to kill us with reservoir water. We must strike first, it is them or us",
     "Poison in the reservoir and barrels everywhere. The Harborites should be shot for it",
-    "Everyone meet at the Kessler warehouse tonight 9 pm, bring bats. Harborites, poison, reservoir!",
+    "Everyone meet at the Kessler warehouse tonight 9 pm, bring bats. Harborite poison, reservoir!",
 )
 
 

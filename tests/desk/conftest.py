@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -16,12 +16,16 @@ from playwright.sync_api import Browser, BrowserContext
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from campaigns import voices
+from campaigns.campaigns import open_campaign
+from campaigns.messages import start_message
 from desk import people
 from desk.app import create_app
 from desk.models import Person
 from desk.security import COOKIE
 from desk.settings import Settings
 from desk.wiring import Wiring, wire
+from tests.campaigns.cast import make_narrative
 
 PASSWORD = "the tide comes in and goes out again"
 
@@ -83,6 +87,49 @@ def desk_url(wiring: Wiring) -> Iterator[str]:
     server.should_exit = True
     thread.join()
     wiring.engine.dispose()
+
+
+@pytest.fixture
+def message(wiring: Wiring, cast: Cast) -> int:
+    """A message without words: a confirmed narrative, a voice that consented, a dry-run account."""
+    now = datetime.now(UTC)
+    with wiring.sessions.begin() as session:
+        narrative = make_narrative(session, now, "confirmed")
+        campaign = open_campaign(
+            session,
+            narrative,
+            audience="Parents",
+            goal="Stay home tonight",
+            strategy="norm",
+            by=cast.comms.id,
+            now=now,
+        )
+        voice = voices.add_voice(
+            session, name="Ruth", role="Pastor", leader_id=cast.leader.id, by=1, now=now
+        )
+        voices.record_consent(
+            session,
+            voice,
+            scope="Calming messages",
+            platforms=["dry_run"],
+            evidence="Signed form",
+            valid_from=now - timedelta(days=1),
+            valid_until=now + timedelta(days=30),
+            by=1,
+            now=now,
+        )
+        voices.connect_account(
+            session,
+            voice,
+            platform="dry_run",
+            handle="ruth",
+            service="",
+            secret=None,
+            vault=wiring.vault,
+            by=1,
+            now=now,
+        )
+        return start_message(session, campaign, voice, by=cast.comms.id, now=now).id
 
 
 Client = Callable[[Person | None], httpx.Client]

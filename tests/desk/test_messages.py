@@ -4,62 +4,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from campaigns import voices
-from campaigns.campaigns import open_campaign
 from campaigns.deliver import deliver_next
-from campaigns.messages import start_message
 from campaigns.models import Account, Delivery, MessageVersion
 from desk.wiring import Wiring
-from tests.campaigns.cast import make_narrative
 from tests.desk.conftest import Cast, Client
 
 CALM = "Our water was tested this morning and it is clean. Neighbours, let us talk tomorrow."
-
-
-@pytest.fixture
-def message(wiring: Wiring, cast: Cast) -> int:
-    """A message without words: a confirmed narrative, a voice that consented, a dry-run account."""
-    now = datetime.now(UTC)
-    with wiring.sessions.begin() as session:
-        narrative = make_narrative(session, now, "confirmed")
-        campaign = open_campaign(
-            session,
-            narrative,
-            audience="Parents",
-            goal="Stay home tonight",
-            strategy="norm",
-            by=cast.comms.id,
-            now=now,
-        )
-        voice = voices.add_voice(
-            session, name="Ruth", role="Pastor", leader_id=cast.leader.id, by=1, now=now
-        )
-        voices.record_consent(
-            session,
-            voice,
-            scope="Calming messages",
-            platforms=["dry_run"],
-            evidence="Signed form",
-            valid_from=now - timedelta(days=1),
-            valid_until=now + timedelta(days=30),
-            by=1,
-            now=now,
-        )
-        voices.connect_account(
-            session,
-            voice,
-            platform="dry_run",
-            handle="ruth",
-            service="",
-            secret=None,
-            vault=Fernet(Fernet.generate_key()),
-            by=1,
-            now=now,
-        )
-        return start_message(session, campaign, voice, by=cast.comms.id, now=now).id
 
 
 def draft(text: str = CALM, then: str = "submit", hours: float = 3) -> dict[str, str]:

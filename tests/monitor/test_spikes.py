@@ -60,8 +60,7 @@ def test_a_rise_is_flagged_with_numbers(session, hours, now):
     assert flag.expected == pytest.approx(0.25, abs=0.05)
     assert flag.p_value < 1e-6
     assert flag.reasons[0]["text"].startswith(
-        "7 different authors of dangerous posts between 15:00 and 16:00 UTC on 23 November; "
-        "the hours before explain 0."
+        "7 different authors of dangerous posts in one hour; the hours before explain 0."
     )
 
 
@@ -91,6 +90,17 @@ def test_an_open_flag_is_enough(session, hours, now):
     assert len(evaluate(session, touched, now)) == 1
     assert evaluate(session, touched, now) == []
     assert evaluate(session, {(cell[0], now - timedelta(hours=1)) for cell in touched}, now) == []
+
+
+def test_an_open_flag_keeps_up_with_its_hour(session, hours, now):
+    touched = hours(*[0] * 50, 5)
+    (flag,) = evaluate(session, touched, now)
+    (cell,) = touched
+    session.get_one(HourlyCount, cell).dangerous_authors = 9
+    session.flush()
+    assert evaluate(session, touched, now) == []
+    assert flag.observed == 9
+    assert flag.reasons[0]["text"].startswith("9 different authors")
 
 
 def test_a_decided_narrative_is_left_alone_for_a_while(session, hours, now):

@@ -1,0 +1,202 @@
+"""Every page in a real browser, wide and at phone width: whole, quiet, accessible, ours alone."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, expect
+from sqlalchemy import select
+
+from desk.wiring import Wiring
+from monitor.models import Flag, HourlyCount, Narrative, Reading
+from monitor.narratives import hour_of
+from sources import register
+from sources.models import Post
+from tests.desk.conftest import Cast, Client
+
+PATHS = (
+    *("/", "/narratives", "/narratives/1", "/messages", "/messages/1", "/calendar"),
+    *("/voices", "/voices/1", "/sources", "/people", "/me"),
+)
+HOSTILE = 'Someone should burn that place. <img src=x onerror="alert(1)"> ' + "unbroken" * 40
+
+
+@pytest.fixture
+def furnished(wiring: Wiring, message: int) -> Wiring:
+    """A desk with posts, an open flag, a timeline, a source and a message."""
+    now = datetime.now(UTC)
+    with wiring.sessions.begin() as session:
+        narrative = session.get_one(Narrative, 1)
+        source = register.add_source(session, "feed", "https://gazette.example/rss", "Gazette", now)
+        for number, text in enumerate(("Ordinary words about the bridge.", HOSTILE)):
+            post = Post(
+                source_id=source.id,
+                platform="web",
+                uri=f"post-{number}",
+                author="a1",
+                text=text,
+                url="https://gazette.example/1",
+                posted_at=now,
+                collected_at=now,
+            )
+            session.add(post)
+            session.flush()
+            why = [{"code": "act:destroy", "text": "Wishes for a fire", "start": 0, "end": 31}]
+            session.add(
+                Reading(
+                    post_id=post.id,
+                    embedding=np.zeros(4),
+                    embedder="test",
+                    level=3 * number,
+                    threat_level="none",
+                    stance="asserts",
+                    reasons=why * number,
+                    scorer="test",
+                    narrative_id=narrative.id,
+                    read_at=now,
+                )
+            )
+        for age in range(30):
+            session.add(
+                HourlyCount(
+                    narrative_id=narrative.id,
+                    hour=hour_of(now) - timedelta(hours=age),
+                    posts=3 + age % 5,
+                    authors=3,
+                    dangerous_posts=age % 2,
+                    dangerous_authors=age % 2,
+                )
+            )
+        narrative.first_post_at = now - timedelta(hours=29)
+        narrative.flags.append(
+            Flag(
+                hour=hour_of(now),
+                observed=7,
+                expected=0.6,
+                p_value=0.0001,
+                reasons=[
+                    {"text": "7 different authors; the hours before explain 0.6", "post_id": 2}
+                ],
+                detector="test",
+                raised_at=now,
+            )
+        )
+    return wiring
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_page(
+    furnished: Wiring,
+    cast: Cast,
+    browsing: Callable[..., BrowserContext],
+    width: int,
+    scheme: str,
+) -> None:
+    _give_every_role(furnished, cast)
+    page = browsing(cast.leader, width).new_page()
+    page.emulate_media(color_scheme=scheme)
+    complaints: list[str] = []
+    asked: list[str] = []
+    barriers: list[str] = []
+    home = ""
+    page.on("console", lambda line: complaints.append(line.text))
+    page.on("pageerror", lambda fault: complaints.append(str(fault)))
+    page.on("request", lambda request: asked.append(request.url))
+    for path in PATHS:
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == 200, path
+        home = answer.url.removesuffix(path) if path != "/" else answer.url.rstrip("/")
+        wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wider <= 0, f"{path} is {wider} px too wide"
+        found = Axe().run(page)
+        barriers += [
+            f"{path}: {rule['id']} {node['html']} {node['failureSummary']}"
+            for rule in found.response["violations"]
+            for node in rule["nodes"]
+        ]
+    assert not barriers, "\n".join(barriers)
+    assert complaints == []
+    assert not [url for url in asked if not url.startswith(home)]
+
+
+def _give_every_role(wiring: Wiring, cast: Cast) -> None:
+    """One person who sees everything that any page can show."""
+    from desk import people
+    from desk.models import ROLES, Person
+
+    with wiring.sessions.begin() as session:
+        person = session.get_one(Person, cast.leader.id)
+        for role in ROLES:
+            people.grant(session, person, role, None, datetime.now(UTC))
+
+
+def test_evidence_is_marked_and_hostile_text_stays_text(
+    furnished: Wiring, cast: Cast, browsing: Callable[..., BrowserContext]
+) -> None:
+    page = browsing(cast.monitor).new_page()
+    page.goto("/narratives/1")
+    expect(page.locator("mark")).to_have_text("Someone should burn that place.")
+    expect(page.locator(".post img")).to_have_count(0)
+    expect(page.locator(".post", has_text="<img src=x")).to_have_count(1)
+    expect(page.locator(".post a").first).to_have_attribute("rel", "noopener nofollow")
+
+
+def test_a_monitor_confirms_and_the_second_one_is_told(
+    furnished: Wiring, cast: Cast, client: Client
+) -> None:
+    with furnished.sessions() as session:
+        flag = session.scalars(select(Flag).order_by(Flag.id.desc())).first()
+        assert flag is not None
+    form = {"decision": "confirmed", "reason": "Seen at the source."}
+    first = client(cast.monitor).post(f"/flags/{flag.id}/decision", data=form)
+    assert first.status_code == 303
+    second = client(cast.monitor).post(f"/flags/{flag.id}/decision", data=form)
+    assert second.status_code == 409
+    assert "Maya decided this flag already" in second.text
+
+
+def test_a_dismissal_without_a_reason_is_refused(
+    furnished: Wiring, cast: Cast, client: Client
+) -> None:
+    answer = client(cast.monitor).post("/flags/2/decision", data={"decision": "dismissed"})
+    assert answer.status_code == 422
+    assert "A dismissal needs a reason" in answer.text
+
+
+def test_only_a_monitor_decides(furnished: Wiring, cast: Cast, client: Client) -> None:
+    answer = client(cast.leader).post("/flags/2/decision", data={"decision": "confirmed"})
+    assert answer.status_code == 403
+
+
+def test_a_refused_answer_keeps_its_words(furnished: Wiring, cast: Cast, client: Client) -> None:
+    form = {"strategy": "norm", "audience": "Parents of the Herons", "goal": " "}
+    answer = client(cast.comms).post("/narratives/1/campaigns", data=form)
+    assert answer.status_code == 422
+    assert "Name one goal" in answer.text
+    assert "Parents of the Herons" in answer.text
+
+
+def test_a_source_is_added_paused_and_resumed(
+    furnished: Wiring, cast: Cast, client: Client
+) -> None:
+    monitor = client(cast.monitor)
+    wrong = {"kind": "feed", "address": "gazette", "name": "My paper"}
+    answer = monitor.post("/sources", data=wrong)
+    assert answer.status_code == 422
+    assert "My paper" in answer.text
+    assert monitor.post("/sources/1/pause", data={"why": "Too loud"}).status_code == 303
+    assert "Too loud" in monitor.get("/sources").text
+    assert monitor.post("/sources/1/resume", data={"why": "Quiet again"}).status_code == 303
+    assert "paused" not in monitor.get("/sources").text
+
+
+def test_a_page_whose_session_has_ended_is_sent_to_the_sign_in(
+    client: Client, desk_url: str
+) -> None:
+    answer = client(None).get("/", headers={"hx-request": "true"})
+    assert answer.status_code == 401
+    assert answer.headers["hx-redirect"] == "/sign-in"
