@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 QUIET := $(if $(CI),--quiet)
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run demo test check format install test-parts lock clean
+.PHONY: run demo test check format install test-parts screenshots lock clean
 
 run: install ## open the desk
 	@$(BIN)/breakwater run
@@ -60,6 +60,9 @@ test-parts:
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-package torch --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+
+screenshots: $(VENV)/installed-dev ## picture the pages for docs/
+	$(BIN)/python -m tests.desk.take_screenshots
 
 lock: ## pin every dependency again (needs uv)
 	$(LOCK) --output-file requirements.lock

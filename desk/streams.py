@@ -3,6 +3,7 @@
 A PostgreSQL advisory lock lets one process in the whole fleet read a source; the others wait.
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from desk.settings import child_environment
 from desk.wiring import Wiring, clock
@@ -24,6 +26,8 @@ BACK_OFF = 5.0  # seconds before a broken stream is tried again; doubles with ea
 BACK_OFF_MAX = 300.0
 LOCK_SPACE = 0x42524B57  # "BRKW": our half of the two-number advisory lock
 
+log = logging.getLogger(__name__)
+
 
 @dataclass
 class Streams:
@@ -35,20 +39,25 @@ class Streams:
     def tend(self, stopping: threading.Event) -> None:
         """Start and reap children until ``stopping`` is set, then stop them all."""
         while not stopping.wait(TEND_EVERY):
-            with self.wiring.sessions() as session:
-                wanted = {source.id for source in register.streamed_sources(session)}
-            for source_id in list(self.children):
-                if self.children[source_id].poll() is not None:
-                    del self.children[source_id]
-            for source_id in wanted - self.children.keys():
-                command = [sys.executable, "-m", "desk", "stream", str(source_id)]
-                self.children[source_id] = subprocess.Popen(  # noqa: S603
-                    command, env=child_environment(self.wiring.settings, self.wiring.engine.url)
-                )
+            try:
+                self._start_and_reap()
+            except OperationalError as fault:  # the database is away: look again
+                log.warning("the streams cannot be looked after now: %s", fault.orig)
         for child in self.children.values():
             child.terminate()
         for child in self.children.values():
             child.wait()
+
+    def _start_and_reap(self) -> None:
+        with self.wiring.sessions() as session:
+            wanted = {source.id for source in register.streamed_sources(session)}
+        for source_id in list(self.children):
+            if self.children[source_id].poll() is not None:
+                del self.children[source_id]
+        environment = child_environment(self.wiring.settings, self.wiring.engine.url)
+        for source_id in wanted - self.children.keys():
+            command = [sys.executable, "-m", "desk", "stream", str(source_id)]
+            self.children[source_id] = subprocess.Popen(command, env=environment)  # noqa: S603
 
 
 def collect_source(wiring: Wiring, source_id: int, stop: Callable[[], bool]) -> int:

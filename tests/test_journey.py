@@ -7,7 +7,6 @@ real embeddings, a flag, four people, and a message that is readable on that ser
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy.orm import Session, sessionmaker
 
+from tests.conftest import free_port
 from tests.desk.conftest import PASSWORD
 from tests.pds.server import Pds
 
@@ -81,12 +81,6 @@ def feed() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}/feed.xml"
     server.shutdown()
     server.server_close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

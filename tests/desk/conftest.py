@@ -33,9 +33,11 @@ PASSWORD = "the tide comes in and goes out again"
 @pytest.fixture
 def wiring(
     database_url: str, engine: Engine, sessions: sessionmaker[Session], tmp_path: Path
-) -> Wiring:
+) -> Iterator[Wiring]:
     settings = Settings(data_dir=tmp_path, feeds=(), jetstream_url=None, time_zone="UTC")
-    return wire(settings, database_url)
+    wiring = wire(settings, database_url)
+    yield wiring
+    wiring.engine.dispose()
 
 
 @dataclass
@@ -86,7 +88,6 @@ def desk_url(wiring: Wiring) -> Iterator[str]:
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     thread.join()
-    wiring.engine.dispose()
 
 
 @pytest.fixture

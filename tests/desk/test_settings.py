@@ -1,6 +1,7 @@
 """Settings are checked at start and name the variable that is wrong."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from desk.database import DatabaseUnavailableError, wait_until_up
-from desk.settings import SettingsError, load_settings
+from desk.settings import Settings, SettingsError, load_settings
 from sources.db import make_engine
 
 
@@ -44,6 +45,12 @@ def test_empty_means_default_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.database_url is None
     assert settings.watch_words == ()
     assert settings.feeds == ("https://a.example/rss", "https://b.example/atom")
+
+
+def test_the_docs_list_every_setting_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    listed = set(re.findall(r"BREAKWATER_[A-Z_]+", page))
+    assert listed == {f"BREAKWATER_{name.upper()}" for name in Settings.model_fields}
 
 
 def desk(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,109 @@
+"""Plays the example, walks it from flag to published message, and pictures the pages in docs/.
+
+Run by `make screenshots`. Everything pictured is the built-in invented town.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from sources.example import STORY
+from tests.conftest import BROWSER_FLAGS, free_port
+
+DOCS = Path(__file__).parents[2] / "docs"
+ZONE = "America/Chicago"
+WIDE, PHONE = (1280, 860), (390, 844)
+TEXT = (
+    "Neighbours, the county tested our reservoir on Saturday and the water is clean. Come to the "
+    "church hall tonight at seven: there is soup, and time for every question."
+)
+
+
+def picture(page: Page, name: str) -> None:
+    for width, height in (WIDE, PHONE):
+        page.set_viewport_size({"width": width, "height": height})
+        page.screenshot(path=DOCS / f"{name}-{width}.png")
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+
+
+def enter(browser: Browser, link: str) -> Page:
+    page = browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]}).new_page()
+    page.goto(link)
+    page.get_by_role("button", name="Sign in as").click()
+    page.get_by_role("link", name="Later").click()
+    return page
+
+
+def walk(browser: Browser, links: dict[str, str]) -> None:
+    maya = enter(browser, links["monitor"])
+    told = f"{len(STORY.read_text().splitlines())} posts kept"  # the story is over
+    expect(maya.locator("#now")).to_contain_text(told, timeout=400_000)
+    picture(maya, "now")
+    maya.goto(maya.url + "narratives")
+    picture(maya, "narratives")
+    maya.get_by_role("link", name=re.compile("harborites", re.IGNORECASE)).first.click()
+    picture(maya, "narrative")
+    maya.get_by_label("What you saw").fill("A dozen neighbours wish harm on the families.")
+    maya.get_by_role("button", name="Confirm").click()
+    jonah = enter(browser, links["comms"])
+    jonah.goto(maya.url)
+    jonah.get_by_label("Norm statement").check()
+    jonah.get_by_label("For whom").fill("Parents in Marlow Ferry")
+    jonah.get_by_label("One goal").fill("Come and ask at the hall instead of the warehouse")
+    jonah.get_by_role("button", name="Decide").click()
+    jonah.get_by_role("button", name="Draft a message").click()
+    jonah.locator("textarea").fill(TEXT)
+    expect(jonah.locator("#checks")).to_contain_text("checks pass")
+    picture(jonah, "draft")
+    soon = datetime.now(ZoneInfo(ZONE)) + timedelta(minutes=2)
+    jonah.get_by_label("Send at").fill(f"{soon:%Y-%m-%dT%H:%M}")
+    jonah.get_by_role("button", name="Save and submit").click()
+    ruth = enter(browser, links["leader"])
+    ruth.get_by_role("button", name="Read and decide").click()
+    picture(ruth, "approve")
+    ruth.get_by_role("button", name="Approve exactly this").click()
+    expect(ruth.locator(".state.published").first).to_be_visible(timeout=180_000)
+    picture(ruth, "published")
+    ruth.goto(ruth.url.rpartition("/messages")[0] + "/calendar")
+    picture(ruth, "calendar")
+    ruth.goto(ruth.url.rpartition("/calendar")[0] + "/sources")
+    picture(ruth, "sources")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        Path(folder).chmod(0o755)  # the embedded server runs as a user of its own under root
+        environment = os.environ | {
+            "BREAKWATER_DATA_DIR": folder,
+            "BREAKWATER_PORT": str(free_port()),
+            "BREAKWATER_TIME_ZONE": ZONE,
+        }
+        command = [sys.executable, "-u", "-m", "desk", "demo", "--speed", "4000"]
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            links = {}
+            for line in process.stdout:
+                if found := re.match(r"\s+(\w+)\s.*(http\S+)", line):
+                    links[found[1]] = found[2]
+                if "Ctrl-C" in line:
+                    break
+            path = os.environ.get("BREAKWATER_TEST_CHROMIUM", "/usr/bin/chromium")
+            browser = playwright.chromium.launch(executable_path=path, args=list(BROWSER_FLAGS))
+            try:
+                walk(browser, links)
+            finally:
+                browser.close()
+                process.terminate()
+
+
+if __name__ == "__main__":
+    main()
