@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from campaigns import approvals, messages
+from campaigns.campaigns import STRATEGIES
 from campaigns.checks import GRAPHEMES_MAX, graphemes, run_checks
 from campaigns.content import build_content
 from campaigns.models import Message, MessageVersion
@@ -43,6 +44,7 @@ def _page(visit: Visit, message: Message, status: int = 200, **context: Any) -> 
         drafting=drafting,
         deciding=deciding,
         platforms=PLATFORMS,
+        strategy=STRATEGIES[message.campaign.strategy],
         limit=GRAPHEMES_MAX,
         counts={account: graphemes(text) for account, text in context["texts"].items()},
         **context,
