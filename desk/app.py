@@ -3,11 +3,19 @@
 from importlib import resources
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
 
-from desk.pages import SignInNeededError, TurnedAwayError, failure, make_templates
+from desk.pages import (
+    SignInNeededError,
+    TurnedAwayError,
+    failure,
+    make_templates,
+    written_but_signed_out,
+)
 from desk.routes import (
     calendar,
     campaigns,
@@ -28,6 +36,8 @@ ROUTERS = (
     *(messages.router, calendar.router, voices.router, sources.router, people.router),
 )
 
+NOTHING_HERE = "There is nothing at this address."
+
 
 def create_app(wiring: Wiring) -> FastAPI:
     """The desk as an ASGI application on an already migrated database."""
@@ -41,20 +51,39 @@ def create_app(wiring: Wiring) -> FastAPI:
         app.include_router(router)
 
     @app.exception_handler(SignInNeededError)
-    def to_sign_in(request: Request, _fault: Exception) -> Response:
-        # A polling fragment must move the whole page, not put a sign-in form inside itself.
-        if "hx-request" in request.headers:
-            return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
-        return RedirectResponse("/sign-in", status_code=303)
+    async def to_sign_in(request: Request, _fault: Exception) -> Response:
+        if request.method == "GET":
+            # A polling fragment must move the whole page, not put a sign-in form inside itself.
+            if "hx-request" in request.headers:
+                return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
+            return RedirectResponse("/sign-in", status_code=303)
+        # The session ended while somebody was writing: their words come back to be sent again.
+        return written_but_signed_out(request, await request.form())
 
     @app.exception_handler(TurnedAwayError)
     def turned_away(request: Request, fault: Exception) -> Response:
         return failure(request, 403, str(fault))
 
+    @app.exception_handler(RequestValidationError)
+    def unreadable(request: Request, fault: Exception) -> Response:
+        places = [error["loc"][0] for error in getattr(fault, "errors", list)()]
+        if "path" in places:
+            return failure(request, 404, NOTHING_HERE)
+        return failure(request, 422, "The form was not filled in as it should be.")
+
+    @app.exception_handler(DataError)
+    def impossible(request: Request, _fault: Exception) -> Response:
+        return failure(request, 422, "The form holds a character or number that cannot be kept.")
+
+    @app.exception_handler(IntegrityError)
+    def at_once(request: Request, _fault: Exception) -> Response:
+        what = "Somebody else did the same at this moment. Go back and look again."
+        return failure(request, 409, what)
+
     @app.exception_handler(HTTPException)
     def not_found(request: Request, fault: Exception) -> Response:
         status = getattr(fault, "status_code", 500)
-        what = "There is nothing at this address." if status == 404 else str(fault)
+        what = NOTHING_HERE if status == 404 else "This cannot be asked here."
         return failure(request, status, what)
 
     @app.exception_handler(Exception)

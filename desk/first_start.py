@@ -13,6 +13,7 @@ from desk.models import Person, RoleGrant
 from desk.settings import Settings
 from desk.wiring import Wiring
 from sources import register
+from sources.collect import user_agent
 from sources.models import Source
 
 PROBE_PATIENCE = 5.0  # seconds
@@ -25,19 +26,21 @@ CAST = (
 )
 
 
-def add_first_sources(session: Session, settings: Settings, now: datetime) -> bool:
+def add_first_sources(session: Session, settings: Settings, reachable: bool, now: datetime) -> bool:
     """Where nothing is read yet, add the configured feeds and the Bluesky stream.
 
-    Where none of the feeds can be reached, the built-in example plays beside them; answers
-    whether it does.
+    Where none of the feeds is ``reachable``, the built-in example plays beside them; answers
+    whether it was added.
     """
+    # Two processes that start together must not both do this.
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtext('breakwater-first-start'))"))
     if session.scalar(select(Source.id).limit(1)) is not None:
         return False
     for address in settings.feeds:
         register.add_source(session, "feed", address, httpx.URL(address).host, now)
     if settings.jetstream_url:
         register.add_source(session, "jetstream", settings.jetstream_url, "Bluesky", now)
-    if not settings.feeds or any_reachable(settings.feeds):
+    if reachable:
         return False
     add_example(session, now)
     return True
@@ -48,10 +51,16 @@ def add_example(session: Session, now: datetime) -> None:
     register.add_source(session, "example", "marlow-ferry", "Marlow Ferry, an invented town", now)
 
 
-def any_reachable(addresses: tuple[str, ...]) -> bool:
-    """Whether at least one of these web addresses answers at all."""
-    with httpx.Client(timeout=PROBE_PATIENCE) as client, ThreadPoolExecutor(8) as pool:
-        return any(pool.map(lambda address: _answers(client, address), addresses))
+def any_reachable(settings: Settings) -> bool:
+    """Whether at least one of the configured feeds answers at all, or there are none to ask."""
+    if not settings.feeds:
+        return True
+    headers = {"User-Agent": user_agent(settings.contact)}
+    with (
+        httpx.Client(timeout=PROBE_PATIENCE, headers=headers) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        return any(pool.map(lambda address: _answers(client, address), settings.feeds))
 
 
 def _answers(client: httpx.Client, address: str) -> bool:
@@ -70,7 +79,7 @@ def first_administrator(session: Session, now: datetime) -> str | None:
     if any(person.password_hash for person in known):
         return None
     person = known[0] if known else _make_administrator(session, now)
-    return people.new_link(session, person, now)
+    return people.new_link(session, person, None, now)
 
 
 def _make_administrator(session: Session, now: datetime) -> Person:
@@ -114,7 +123,7 @@ def start_demo(wiring: Wiring, now: datetime) -> list[tuple[Person, str]]:
             now=now,
         )
         add_example(session, now)
-        return [(person, people.new_link(session, person, now)) for person in cast]
+        return [(person, people.new_link(session, person, None, now)) for person in cast]
 
 
 def empty_database(wiring: Wiring) -> None:

@@ -58,10 +58,11 @@ class SignInLink(Base):
 
     token_sha256: Mapped[str] = mapped_column(Text, primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))  # empty: command line
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
-    person: Mapped[Person] = relationship()
+    person: Mapped[Person] = relationship(foreign_keys=[person_id])
 
 
 class WebSession(Base):

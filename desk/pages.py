@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -16,11 +16,12 @@ from starlette.datastructures import FormData
 
 from desk import people
 from desk.models import Person
-from desk.security import COOKIE
+from desk.security import COOKIE, HEADERS
 from desk.wiring import Wiring, clock
 from monitor.models import LEVEL_NAMES
 
 Row = TypeVar("Row")
+KEYS = 2**31  # PostgreSQL's integer; a larger number in a path names nothing
 
 
 class SignInNeededError(Exception):
@@ -55,7 +56,7 @@ class Visit:
 
     def find(self, kind: type[Row], key: int) -> Row:
         """The row, or a page that says there is nothing here."""
-        row = self.session.get(kind, key)
+        row = self.session.get(kind, key) if 0 < key < KEYS else None
         if row is None:
             raise HTTPException(404)
         return row
@@ -92,7 +93,22 @@ def failure(request: Request, status: int, what: str) -> Response:
     """A page that says in one sentence what went wrong."""
     templates: Jinja2Templates = request.app.state.templates
     context = {"what": what, "status": status, "person": None}
-    return templates.TemplateResponse(request, "failure.html", context, status_code=status)
+    # Set here too: the page for a broken server is made outside the middleware.
+    return templates.TemplateResponse(
+        request, "failure.html", context, status_code=status, headers=HEADERS
+    )
+
+
+def written_but_signed_out(request: Request, form: FormData) -> Response:
+    """What was posted without a session, to be sent again after signing in; secrets left out."""
+    words = [
+        (name, value)
+        for name, value in form.multi_items()
+        if isinstance(value, str) and name not in ("password", "secret")
+    ]
+    templates: Jinja2Templates = request.app.state.templates
+    context = {"words": words, "path": request.url.path, "person": None}
+    return templates.TemplateResponse(request, "signed_out.html", context, status_code=401)
 
 
 def make_templates(wiring: Wiring) -> Jinja2Templates:
@@ -136,7 +152,10 @@ def local_time(text: str, zone: ZoneInfo) -> datetime:
     except ValueError:
         raise ValueError("Give the day and time, like 2026-11-24 18:30.") from None
     moment = plain.replace(tzinfo=zone)
-    there_and_back = moment.astimezone(ZoneInfo("UTC")).astimezone(zone).replace(tzinfo=None)
+    try:
+        there_and_back = moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None)
+    except OverflowError:
+        raise ValueError("That is beyond the calendar. Take an earlier day.") from None
     if there_and_back != plain:
         raise ValueError(
             f"{plain:%H:%M} does not exist on that day: the clocks change. Take another."

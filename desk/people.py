@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import threading
 from datetime import datetime, timedelta
 
 from argon2 import PasswordHasher
@@ -18,7 +19,15 @@ GUESSES = 10  # failed sign-ins of one address in GUESS_WINDOW before it must wa
 GUESS_WINDOW = timedelta(minutes=15)
 
 _hasher = PasswordHasher()  # Argon2id with the library's current parameters
-_NOBODY = _hasher.hash("a password that is nobody's")
+_HASHING = threading.BoundedSemaphore(4)  # each takes 64 MiB: strangers must not fill the memory
+
+
+def _hash(password: str) -> str:
+    with _HASHING:
+        return _hasher.hash(password)
+
+
+_NOBODY = _hash("a password that is nobody's")
 
 
 class SignInRefusedError(Exception):
@@ -30,9 +39,9 @@ def _digest(token: str) -> str:
 
 
 def everyone(session: Session) -> list[Person]:
-    """All people, with their grants, by name."""
-    query = select(Person).options(selectinload(Person.grants)).order_by(Person.name)
-    return list(session.scalars(query))
+    """All people who have not left, with their grants, by name."""
+    query = select(Person).where(Person.left_at.is_(None)).options(selectinload(Person.grants))
+    return list(session.scalars(query.order_by(Person.name)))
 
 
 def names(session: Session) -> dict[int, str]:
@@ -71,6 +80,8 @@ def grant(session: Session, person: Person, role: str, by: Person | None, now: d
 
 def revoke(session: Session, person: Person, role: str, by: Person, now: datetime) -> None:
     """Take a role back. The last administrator keeps theirs."""
+    # Two administrators who remove each other at once must not both succeed.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtext("breakwater-roles"))))
     if role == "admin" and len(_holders(session, "admin")) == 1:
         raise ValueError("The last administrator cannot be removed; make another one first.")
     for held in person.grants:
@@ -93,11 +104,42 @@ def leaders(session: Session) -> list[Person]:
     return _holders(session, "leader")
 
 
-def set_password(session: Session, person: Person, password: str) -> None:
-    """Store an Argon2id hash; ValueError when the password is too short."""
+def set_password(
+    session: Session, person: Person, password: str, now: datetime, keep: str = ""
+) -> None:
+    """Store an Argon2id hash, and end every session but ``keep`` and every unused link.
+
+    ValueError when the password is too short.
+    """
     if len(password) < PASSWORD_LENGTH:
         raise ValueError(f"A password needs at least {PASSWORD_LENGTH} characters.")
-    person.password_hash = _hasher.hash(password)
+    person.password_hash = _hash(password)
+    _shut_out(session, person, now, keep)
+
+
+def leave(session: Session, person: Person, by: Person, now: datetime) -> None:
+    """Somebody has left: their roles, sessions and links end. Their name stays on what they did."""
+    for role in person.roles:
+        revoke(session, person, role, by, now)
+    person.left_at = now
+    _shut_out(session, person, now)
+
+
+def _shut_out(session: Session, person: Person, now: datetime, keep: str = "") -> None:
+    session.execute(
+        update(WebSession)
+        .where(
+            WebSession.person_id == person.id,
+            WebSession.ended_at.is_(None),
+            WebSession.token_sha256 != _digest(keep),
+        )
+        .values(ended_at=now)
+    )
+    session.execute(
+        update(SignInLink)
+        .where(SignInLink.person_id == person.id, SignInLink.used_at.is_(None))
+        .values(expires_at=now)
+    )
 
 
 def sign_in(session: Session, email: str, password: str, now: datetime) -> str:
@@ -113,7 +155,8 @@ def sign_in(session: Session, email: str, password: str, now: datetime) -> str:
     person = session.scalar(select(Person).where(Person.email == email, Person.left_at.is_(None)))
     stored = person.password_hash if person and person.password_hash else _NOBODY
     try:
-        _hasher.verify(stored, password)
+        with _HASHING:
+            _hasher.verify(stored, password)
     except (VerificationError, InvalidHashError):
         person = None
     if person is None or stored == _NOBODY:
@@ -122,18 +165,25 @@ def sign_in(session: Session, email: str, password: str, now: datetime) -> str:
     return _open_session(session, person, now)
 
 
-def new_link(session: Session, person: Person, now: datetime) -> str:
-    """A token that signs ``person`` in once within LINK_LIFE."""
+def new_link(session: Session, person: Person, by: Person | None, now: datetime) -> str:
+    """A token that signs ``person`` in once within LINK_LIFE; they see who had it made."""
     token = secrets.token_urlsafe(32)
     session.add(
         SignInLink(
             token_sha256=_digest(token),
             person_id=person.id,
+            made_by=by and by.id,
             created_at=now,
             expires_at=now + LINK_LIFE,
         )
     )
     return token
+
+
+def links_for(session: Session, person: Person) -> list[SignInLink]:
+    """The latest links made for this person: somebody else may have used one."""
+    query = select(SignInLink).where(SignInLink.person_id == person.id)
+    return list(session.scalars(query.order_by(SignInLink.created_at.desc()).limit(10)))
 
 
 def link_of(session: Session, token: str, now: datetime) -> SignInLink | None:

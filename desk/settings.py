@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Self, get_args
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -14,12 +14,15 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "BREAKWATER_"
+SECRET_LENGTH = 32  # characters
 
 # Public feeds a US desk can start with; staff add local ones on the sources page.
 FIRST_FEEDS = (
@@ -54,7 +57,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")  # embedded database and generated key
     database_url: SecretStr | None = None  # any PostgreSQL 15+ with pgvector; empty: embedded
     secret_key: SecretStr | None = None  # 32+ characters; empty: made once in data_dir
-    host: str = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     public_url: str | None = None  # how people reach the desk, when a proxy stands before it
     model: str | None = None  # sentence-transformers folder or hub name; empty: bundled
@@ -66,7 +69,7 @@ class Settings(BaseSettings):
     reddit_client_id: str | None = None
     reddit_client_secret: SecretStr | None = None
     reddit_user_agent: str | None = None  # <platform>:<app ID>:<version> (by /u/<name>)
-    demo_speed: Annotated[float, Field(gt=0)] = 1800.0  # times faster than life: four days in 3 min
+    demo_speed: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1800.0  # times life's speed
 
     @field_validator("*", mode="before")
     @classmethod
@@ -112,8 +115,8 @@ class Settings(BaseSettings):
     @field_validator("secret_key")
     @classmethod
     def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 32:
-            raise ValueError("needs at least 32 characters")
+        if value is not None and len(value.get_secret_value()) < SECRET_LENGTH:
+            raise ValueError(f"needs at least {SECRET_LENGTH} characters")
         return value
 
     @field_validator("database_url")
@@ -123,12 +126,22 @@ class Settings(BaseSettings):
             return None
         try:
             url = make_url(value.get_secret_value())
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise ValueError("is no database URL; one looks like postgresql://…") from None
         if url.get_backend_name() not in ("postgresql", "postgres"):
             raise ValueError(f"names {url.get_backend_name()}, but the desk needs PostgreSQL")
         plain = url.set(drivername="postgresql+psycopg")
         return SecretStr(plain.render_as_string(hide_password=False))
+
+    @model_validator(mode="after")
+    def _shared_key(self) -> Self:
+        if self.database_url is not None and self.secret_key is None:
+            raise PydanticCustomError(
+                "shared_key",
+                "BREAKWATER_SECRET_KEY is needed with BREAKWATER_DATABASE_URL: all processes of "
+                "one desk share it, and accounts and pseudonyms depend on it",
+            )
+        return self
 
     @property
     def address(self) -> str:
@@ -149,7 +162,8 @@ def load_settings() -> Settings:
         settings = Settings()
     except ValidationError as fault:
         faults += [
-            f"{PREFIX}{str(error['loc'][0]).upper()}: {error['msg'].removeprefix('Value error, ')}"
+            "".join(f"{PREFIX}{str(place).upper()}: " for place in error["loc"][:1])
+            + error["msg"].removeprefix("Value error, ")
             for error in fault.errors(include_input=False)
         ]
         raise SettingsError("\n".join(faults)) from None
@@ -158,10 +172,11 @@ def load_settings() -> Settings:
     return settings
 
 
-def child_environment(settings: Settings, database: URL) -> dict[str, str]:
+def child_environment(settings: Settings, database: URL, key: str) -> dict[str, str]:
     """The environment for a child process, with what this process found out or was told."""
     return os.environ | {
         f"{PREFIX}DATABASE_URL": database.render_as_string(hide_password=False),
+        f"{PREFIX}SECRET_KEY": key,
         f"{PREFIX}DATA_DIR": str(settings.data_dir.resolve()),
         f"{PREFIX}DEMO_SPEED": str(settings.demo_speed),
     }

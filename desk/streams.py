@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from desk.settings import child_environment
 from desk.wiring import Wiring, clock
@@ -22,6 +22,7 @@ from sources.collect import SourceFaultError, collect, record_failure
 from sources.models import Source
 
 TEND_EVERY = 3.0  # seconds between looks at which streams should run
+LOCK_EVERY = 15.0  # seconds between tries for a stream that another process reads
 BACK_OFF = 5.0  # seconds before a broken stream is tried again; doubles with each failure
 BACK_OFF_MAX = 300.0
 LOCK_SPACE = 0x42524B57  # "BRKW": our half of the two-number advisory lock
@@ -38,15 +39,17 @@ class Streams:
 
     def tend(self, stopping: threading.Event) -> None:
         """Start and reap children until ``stopping`` is set, then stop them all."""
-        while not stopping.wait(TEND_EVERY):
-            try:
-                self._start_and_reap()
-            except OperationalError as fault:  # the database is away: look again
-                log.warning("the streams cannot be looked after now: %s", fault.orig)
-        for child in self.children.values():
-            child.terminate()
-        for child in self.children.values():
-            child.wait()
+        try:
+            while not stopping.wait(TEND_EVERY):
+                try:
+                    self._start_and_reap()
+                except (SQLAlchemyError, OSError):  # the database is away, or no process: again
+                    log.exception("the streams cannot be looked after now")
+        finally:
+            for child in self.children.values():
+                child.terminate()
+            for child in self.children.values():
+                child.wait()
 
     def _start_and_reap(self) -> None:
         with self.wiring.sessions() as session:
@@ -54,7 +57,8 @@ class Streams:
         for source_id in list(self.children):
             if self.children[source_id].poll() is not None:
                 del self.children[source_id]
-        environment = child_environment(self.wiring.settings, self.wiring.engine.url)
+        wiring = self.wiring
+        environment = child_environment(wiring.settings, wiring.engine.url, wiring.secret)
         for source_id in wanted - self.children.keys():
             command = [sys.executable, "-m", "desk", "stream", str(source_id)]
             self.children[source_id] = subprocess.Popen(command, env=environment)  # noqa: S603
@@ -80,25 +84,37 @@ def collect_source(wiring: Wiring, source_id: int, stop: Callable[[], bool]) -> 
 
 
 def read_stream(wiring: Wiring, source_id: int) -> None:
-    """Read one stream until it is paused, over, read elsewhere, or the parent is gone."""
+    """Read one stream until it is paused, over, or the parent is gone; wait while another does."""
     parent = os.getppid()
 
     def orphaned() -> bool:
         return os.getppid() != parent
 
+    def rest(seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not orphaned():
+            time.sleep(1)
+
     wait = BACK_OFF
     with wiring.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
-        ours = guard.scalar(
-            text("SELECT pg_try_advisory_lock(:space, :source)"),
-            {"space": LOCK_SPACE, "source": source_id},
-        )
-        while ours and not orphaned():
+        key = {"space": LOCK_SPACE, "source": source_id}
+        while not guard.scalar(text("SELECT pg_try_advisory_lock(:space, :source)"), key):
+            rest(LOCK_EVERY)
+            if orphaned():
+                return
+
+        def stop() -> bool:
+            # The lock lives as long as its connection: without it somebody else may read.
+            guard.execute(text("SELECT 1"))
+            return orphaned()
+
+        while not stop():
             began = time.monotonic()
             try:
-                collect_source(wiring, source_id, stop=orphaned)
+                collect_source(wiring, source_id, stop=stop)
                 return
             except SourceFaultError:  # recorded on the source by collect
                 if time.monotonic() - began > BACK_OFF_MAX:
                     wait = BACK_OFF
-                time.sleep(wait)
+                rest(wait)
                 wait = min(wait * 2, BACK_OFF_MAX)

@@ -1,6 +1,7 @@
 """The only place where settings become objects. Plug-ins are entries of the dicts below."""
 
 import base64
+import contextlib
 import os
 import secrets
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from campaigns.publishers import Publisher
 from campaigns.publishers.bluesky import BlueskyPublisher
 from campaigns.publishers.dry_run import DryRunPublisher
 from desk.database import start_embedded
-from desk.settings import Settings
+from desk.settings import SECRET_LENGTH, Settings, SettingsError
 from sources.bluesky import Firehose, Jetstream
 from sources.collect import Collector
 from sources.db import make_engine, make_sessions
@@ -40,6 +41,7 @@ class Wiring:
     """What a process of the desk needs, made once at its start."""
 
     settings: Settings
+    secret: str  # the root of the two keys below
     engine: Engine
     sessions: sessionmaker[Session]
     vault: Fernet  # encrypts the secrets of connected accounts
@@ -63,6 +65,7 @@ def wire(settings: Settings, url: str) -> Wiring:
     keep = watch_words(settings.watch_words)
     return Wiring(
         settings=settings,
+        secret=secret,
         engine=engine,
         sessions=make_sessions(engine),
         vault=Fernet(base64.urlsafe_b64encode(_derive(secret, b"accounts"))),
@@ -89,26 +92,29 @@ def wire(settings: Settings, url: str) -> Wiring:
     )
 
 
-def _secret(settings: Settings) -> bytes:
+def _secret(settings: Settings) -> str:
     """The desk's root secret: from the settings, or made once and kept in data_dir."""
     if settings.secret_key is not None:
-        return settings.secret_key.get_secret_value().encode()
+        return settings.secret_key.get_secret_value()
     path = settings.data_dir / "secret.key"
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    try:
+    with contextlib.suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes().strip()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_urlsafe(48).encode())
-    return path.read_bytes().strip()
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    secret = path.read_text().strip()
+    if len(secret) < SECRET_LENGTH:
+        raise SettingsError(
+            f"The key in {path} is cut short. Restore it from a backup; without it the passwords "
+            "of connected accounts cannot be read."
+        )
+    return secret
 
 
 def _plain(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def _derive(secret: bytes, purpose: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"breakwater " + purpose).derive(
-        secret
-    )
+def _derive(secret: str, purpose: bytes) -> bytes:
+    info = b"breakwater " + purpose
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret.encode())

@@ -1,14 +1,18 @@
 """The worker: periodic jobs on PostgreSQL, each one line that wakes a verb.
 
-What is due is always a query over our own rows, so a lost job is healed by the next one. Locks,
-retries and the takeover of a dead worker's jobs are procrastinate's.
+What is due is always a query over our own rows, so a lost job is healed by the next one. Locks
+and the heartbeats by which a dead worker is noticed are procrastinate's.
 """
 
 import contextlib
+import logging
+import os
+import signal
 import threading
 
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.jobs import Status
 from sqlalchemy.engine import make_url
 
 from campaigns.deliver import deliver_next
@@ -16,10 +20,16 @@ from desk.streams import Streams, collect_source
 from desk.wiring import Wiring, clock
 from monitor.analyse import analyse_next
 from monitor.embed import Embedder
+from monitor.narratives import forget_empty
 from sources import register
 
 BATCH = 256  # posts analysed in one transaction
-CONCURRENCY = 4  # jobs at once; waiting for feeds must not hold up deliveries
+POLLS = 4  # sources polled at once; the other jobs always find a free place
+CONCURRENCY = POLLS + 4
+URGENT = 10  # priority of deliveries over whatever else waits
+GRACE = 10.0  # seconds for jobs to end when the worker is asked to stop
+
+log = logging.getLogger(__name__)
 
 
 def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
@@ -27,9 +37,12 @@ def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
     url = make_url(wiring.engine.url).set(drivername="postgresql")
     jobs = App(connector=PsycopgConnector(conninfo=url.render_as_string(hide_password=False)))
 
-    @jobs.task(name="collect")
-    def collect_one(source_id: int) -> None:
-        collect_source(wiring, source_id, stop=lambda: False)
+    @jobs.task(name="collect", pass_context=True)
+    def collect_one(context: JobContext, source_id: int) -> None:
+        with wiring.sessions() as session:  # it may have been read since this was queued
+            due = {source.id for source in register.due_sources(session, clock())}
+        if source_id in due:
+            collect_source(wiring, source_id, stop=context.should_abort)
 
     @jobs.periodic(cron="* * * * * */10")
     @jobs.task(name="collect-due", queueing_lock="collect-due", lock="collect-due")
@@ -37,26 +50,37 @@ def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
         with wiring.sessions() as session:
             due = [source.id for source in register.due_sources(session, clock())]
         for source_id in due:
-            lock = f"collect-{source_id}"
+            once, place = f"collect-{source_id}", f"collect-place-{source_id % POLLS}"
             with contextlib.suppress(AlreadyEnqueued):
-                collect_one.configure(lock=lock, queueing_lock=lock).defer(source_id=source_id)
+                collect_one.configure(lock=place, queueing_lock=once).defer(source_id=source_id)
 
     @jobs.periodic(cron="* * * * * */2")
-    @jobs.task(name="analyse", queueing_lock="analyse", lock="analyse")
-    def analyse(timestamp: int) -> None:
-        while analyse_next(wiring.sessions, embedder, clock(), limit=BATCH) == BATCH:
-            pass
+    @jobs.task(name="analyse", queueing_lock="analyse", lock="analyse", pass_context=True)
+    def analyse(context: JobContext, timestamp: int) -> None:
+        while not context.should_abort():
+            if analyse_next(wiring.sessions, embedder, clock(), limit=BATCH) < BATCH:
+                return
+
+    @jobs.periodic(cron="* * * * * */30")
+    @jobs.task(name="forget-empty", queueing_lock="forget-empty")
+    def forget(timestamp: int) -> None:
+        with wiring.sessions.begin() as session:
+            forget_empty(session)
 
     @jobs.periodic(cron="* * * * * */2")
-    @jobs.task(name="deliver", queueing_lock="deliver", lock="deliver")
+    @jobs.task(name="deliver", queueing_lock="deliver", lock="deliver", priority=URGENT)
     def deliver(timestamp: int) -> None:
         deliver_next(wiring.sessions, wiring.publishers, wiring.vault, clock)
 
     @jobs.periodic(cron="* * * * * */30")
-    @jobs.task(name="take-over", pass_context=True)
+    @jobs.task(name="take-over", pass_context=True, priority=URGENT)
     async def take_over(context: JobContext, timestamp: int) -> None:
+        """Free the locks of jobs whose worker died; their next twin finds the same work."""
         for job in await context.app.job_manager.get_stalled_jobs():
-            await context.app.job_manager.retry_job(job)
+            try:
+                await context.app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+            except Exception:
+                log.exception("job %s of a dead worker could not be cleared", job.id)
 
     return jobs
 
@@ -65,12 +89,24 @@ def work(wiring: Wiring, embedder: Embedder, streams: Streams) -> None:
     """Run jobs and keep the streams flowing until the process is asked to stop."""
     stopping = threading.Event()
     tending = threading.Thread(target=streams.tend, args=(stopping,), name="streams")
+    watching = threading.Thread(target=_end_with_parent, args=(stopping,), name="parent-watch")
     tending.start()
+    watching.start()
     try:
-        # Finished jobs are deleted: what happened is in our own rows.
+        # Jobs are deleted when they end: what happened is in our own rows.
         make_jobs(wiring, embedder).run_worker(
-            concurrency=CONCURRENCY, delete_jobs="successful", shutdown_graceful_timeout=10
+            concurrency=CONCURRENCY, delete_jobs="always", shutdown_graceful_timeout=GRACE
         )
     finally:
         stopping.set()
         tending.join()
+        watching.join()
+
+
+def _end_with_parent(stopping: threading.Event) -> None:
+    """Stop when whoever started this worker is gone: it must not go on publishing unseen."""
+    parent = os.getppid()
+    while not stopping.wait(1):
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return

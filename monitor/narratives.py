@@ -3,15 +3,24 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Float, Interval, and_, cast, func, literal, select, true
+import numpy as np
+from sqlalchemy import Float, and_, cast, func, or_, select, true
 from sqlalchemy.orm import Session, joinedload
 
-from monitor.models import Flag, HourlyCount, Narrative, Reading
+from monitor.models import (
+    LEVEL_NAMES,
+    Flag,
+    FlagDecision,
+    HourlyCount,
+    Narrative,
+    Reading,
+)
 from sources.models import Post
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 RECENT = timedelta(days=7)  # how far before its last post a narrative is judged
+REMOVED = "All its posts were removed"  # the title of a narrative that has none left
 SHOWN = 100  # narratives on one page
 SERIES_HOURS = 24 * 7  # the longest timeline
 
@@ -45,7 +54,7 @@ def count_narratives(session: Session) -> int:
 
 def list_narratives(session: Session, limit: int = SHOWN) -> list[NarrativeRow]:
     """Narratives by danger (open flag, then level, then share), then by recency."""
-    since = Narrative.last_post_at - literal(RECENT, Interval)
+    since = Narrative.last_post_at - RECENT
     level = (
         select(func.max(Reading.level))
         .join(Post, Post.id == Reading.post_id)
@@ -57,7 +66,7 @@ def list_narratives(session: Session, limit: int = SHOWN) -> list[NarrativeRow]:
         select(
             func.coalesce(
                 func.sum(HourlyCount.posts).filter(
-                    HourlyCount.hour > Narrative.last_post_at - literal(DAY, Interval)
+                    HourlyCount.hour > Narrative.last_post_at - DAY
                 ),
                 0,
             ).label("today"),
@@ -107,6 +116,42 @@ def posts_of(session: Session, narrative: Narrative, limit: int) -> list[Reading
             .limit(limit)
         )
     )
+
+
+def unattended_threats(session: Session, since: datetime, limit: int = 10) -> list[Reading]:
+    """Posts read since then that urge violence or threaten gravely, newest first.
+
+    Alone, without waiting for a narrative to rise; those on whose narrative somebody decided
+    after they were read are left out.
+    """
+    decided = (
+        select(FlagDecision.id)
+        .join(FlagDecision.flag)
+        .where(Flag.narrative_id == Reading.narrative_id, FlagDecision.at > Reading.read_at)
+    )
+    query = (
+        select(Reading)
+        .where(Reading.read_at >= since, ~decided.exists())
+        .where(or_(Reading.level == max(LEVEL_NAMES), Reading.threat_level == "high"))
+        .options(joinedload(Reading.post))
+        .order_by(Reading.read_at.desc(), Reading.post_id.desc())
+        .limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def forget_empty(session: Session) -> int:
+    """Blank narratives whose posts were all removed: words and vector go, the counts stay."""
+    emptied = session.scalars(
+        select(Narrative).where(
+            Narrative.title != REMOVED,
+            ~select(Reading.post_id).where(Reading.narrative_id == Narrative.id).exists(),
+        )
+    ).all()
+    for narrative in emptied:
+        narrative.title = REMOVED
+        narrative.centroid = np.zeros(len(narrative.centroid), dtype=np.float32)
+    return len(emptied)
 
 
 def hourly_series(session: Session, narrative: Narrative, hours: int = SERIES_HOURS) -> list[Hour]:

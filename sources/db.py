@@ -50,8 +50,13 @@ class Base(DeclarativeBase):
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for a ``postgresql+psycopg://`` URL; connections are checked before use."""
-    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    """An engine for a ``postgresql+psycopg://`` URL; connections are checked before use.
+
+    Parameters stay out of error messages: they hold posts, addresses and hashes.
+    """
+    return create_engine(
+        url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True
+    )
 
 
 def make_sessions(engine: Engine) -> sessionmaker[Session]:

@@ -90,6 +90,7 @@ def sign_in_link(
     """`breakwater run` on an empty database; answers the first administrator's link."""
     environment = os.environ | {
         "BREAKWATER_DATABASE_URL": database_url,
+        "BREAKWATER_SECRET_KEY": "a key for this test, longer than it need be",
         "BREAKWATER_DATA_DIR": str(tmp_path),
         "BREAKWATER_PORT": str(free_port()),
         "BREAKWATER_FEEDS": feed,

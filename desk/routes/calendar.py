@@ -14,6 +14,8 @@ from desk.pages import Visiting
 
 router = APIRouter(prefix="/calendar")
 
+YEARS = 100  # farther from today nothing is scheduled, and the calendar itself ends
+
 
 @router.get("")
 def show(visit: Visiting, month: Annotated[str, Query()] = "") -> Response:
@@ -22,6 +24,8 @@ def show(visit: Visiting, month: Annotated[str, Query()] = "") -> Response:
     try:
         first = date.fromisoformat(f"{month}-01")
     except ValueError:  # no month, or a mistyped one: this month
+        first = today.replace(day=1)
+    if abs(first.year - today.year) > YEARS:
         first = today.replace(day=1)
     following = (first + timedelta(days=32)).replace(day=1)
     start = first - timedelta(days=first.weekday())

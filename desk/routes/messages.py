@@ -1,9 +1,10 @@
 """Messages: drafting, checking while one types, submitting, and the leader's yes or no."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, HTTPException
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
@@ -30,10 +31,12 @@ def _page(visit: Visit, message: Message, status: int = 200, **context: Any) -> 
         "texts": {part["account"]: part["text"] for part in shown["parts"]},
         "send_at": version and datetime.fromisoformat(shown["send_at"]),
         "typed_time": "",
+        "reason": "",
         "checks": messages.check(version, visit.now) if version and state == "draft" else [],
     } | context
     context["send_at"] = context["send_at"] or _next_hour(visit.now)
-    deciding = state == "submitted" and visit.person.id == message.voice.leader_id
+    leads = visit.person.may("leader") and visit.person.id == message.voice.leader_id
+    deciding = state == "submitted" and leads
     return visit.page(
         "messages/one.html",
         status,
@@ -60,7 +63,7 @@ def _texts(form: FormData) -> dict[int, str]:
     return {
         int(name.removeprefix("text_")): str(value)
         for name, value in form.items()
-        if name.startswith("text_") and name.removeprefix("text_").isdigit()
+        if re.fullmatch(r"text_[0-9]{1,9}", name)
     }
 
 
@@ -124,7 +127,8 @@ def save(visit: Visiting, message_id: int, form: Typed) -> Response:
 
 def _version(visit: Visit, message_id: int, version_id: int) -> MessageVersion:
     version = visit.find(MessageVersion, version_id)
-    visit.find(Message, message_id)
+    if version.message_id != message_id:
+        raise HTTPException(404)
     return version
 
 
@@ -159,7 +163,7 @@ def decline(
         approvals.decline(visit.session, version, reason=reason, by=visit.person.id, now=visit.now)
     except ValueError as fault:
         visit.session.rollback()
-        return _page(visit, visit.find(Message, message_id), 409, error=str(fault))
+        return _page(visit, visit.find(Message, message_id), 409, error=str(fault), reason=reason)
     return visit.done(f"/messages/{message_id}")
 
 
@@ -177,5 +181,5 @@ def withdraw(visit: Visiting, message_id: int, why: Annotated[str, Form()] = "")
         )
     except ValueError as fault:
         visit.session.rollback()
-        return _page(visit, visit.find(Message, message_id), 409, error=str(fault))
+        return _page(visit, visit.find(Message, message_id), 409, error=str(fault), reason=why)
     return visit.done(f"/messages/{message_id}")

@@ -12,10 +12,12 @@ from campaigns.deliveries import deliveries_between
 from campaigns.publishers import PLATFORMS
 from desk.pages import Visiting
 from monitor.flags import open_flags
-from monitor.narratives import count_narratives
+from monitor.narratives import count_narratives, unattended_threats
 from sources import register
 
 router = APIRouter()
+
+THREATS_SHOWN = timedelta(days=2)  # how long a single post that urges violence stays here
 
 
 @router.get("/")
@@ -25,16 +27,18 @@ def show(visit: Visiting) -> Response:
     example = next((one for one in health if one.source.kind == "example"), None)
     others = [one for one in health if one.source.kind != "example"]
     flags = open_flags(session)
+    threats = unattended_threats(session, now - THREATS_SHOWN) if "monitor" in roles else []
     waiting = messages.submissions_for(session, visit.person.id)
     to_answer = unanswered(session)
     drafts = messages.drafts(session) if "comms" in roles else []
     return visit.page(
         "overview.html",
         health=health,
-        example=example is not None and example.state != "paused",
+        example=example is not None and example.state not in ("paused", "off"),
         example_progress=example and example.source.newest_post_at,
         closed=bool(others) and all(one.state in ("failing", "waiting") for one in others),
         flags=flags,
+        threats=threats,
         waiting=waiting,
         send_times={version.id: send_time(version.content) for version in waiting},
         to_answer=to_answer if roles & {"comms", "admin"} else [],
@@ -45,7 +49,7 @@ def show(visit: Visiting) -> Response:
         narrative_count=count_narratives(session),
         urgent=bool(
             waiting
-            or (flags and "monitor" in roles)
+            or ((flags or threats) and "monitor" in roles)
             or ((to_answer or drafts) and "comms" in roles)
         ),
     )

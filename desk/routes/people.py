@@ -51,10 +51,21 @@ def link(visit: Visiting, person_id: int) -> Response:
 
 def _with_link(visit: Visit, person: Person) -> Response:
     """Shows the link once, to be handed over in person or by a channel that is trusted."""
-    token = people.new_link(visit.session, person, visit.now)
+    token = people.new_link(visit.session, person, visit.person, visit.now)
     visit.session.commit()
     address = visit.wiring.settings.address
     return _page(visit, link=f"{address}/sign-in/{token}", linked=person)
+
+
+@router.post("/{person_id}/leave")
+def leave(visit: Visiting, person_id: int) -> Response:
+    visit.needs("admin")
+    try:
+        people.leave(visit.session, visit.find(Person, person_id), visit.person, visit.now)
+    except ValueError as fault:
+        visit.session.rollback()
+        return _page(visit, 422, error=str(fault))
+    return visit.done("/people")
 
 
 @router.post("/{person_id}/roles")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from desk import people
-from desk.pages import Visiting
+from desk.pages import Visit, Visiting
 from desk.security import COOKIE
 from desk.wiring import Wiring, clock
 
@@ -86,13 +86,19 @@ def sign_out(visit: Visiting) -> Response:
 
 @router.get("/me")
 def me(visit: Visiting) -> Response:
-    return visit.page("me.html", error="")
+    return _me(visit)
 
 
 @router.post("/me/password")
 def set_password(visit: Visiting, password: Annotated[str, Form()] = "") -> Response:
     try:
-        people.set_password(visit.session, visit.person, password)
+        here = visit.request.cookies.get(COOKIE, "")
+        people.set_password(visit.session, visit.person, password, visit.now, keep=here)
     except ValueError as fault:
-        return visit.page("me.html", 422, error=str(fault))
+        return _me(visit, 422, error=str(fault))
     return visit.done("/")
+
+
+def _me(visit: Visit, status: int = 200, error: str = "") -> Response:
+    links = people.links_for(visit.session, visit.person)
+    return visit.page("me.html", status, error=error, links=links)

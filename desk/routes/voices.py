@@ -1,9 +1,9 @@
 """Voices: who speaks, what they agreed to, which accounts they speak from."""
 
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, HTTPException
 from fastapi.responses import Response
 
 from campaigns import voices
@@ -100,9 +100,7 @@ def record_consent(
 
 def _end_of(day: str, visit: Visit) -> datetime:
     """The last moment of a form's day, in the desk's time zone."""
-    midnight = local_time(f"{day}T00:00", visit.wiring.zone)
-    last = midnight.date() + timedelta(days=1)
-    return datetime.combine(last, time(), visit.wiring.zone) - timedelta(seconds=1)
+    return local_time(f"{day}T23:59:59", visit.wiring.zone)
 
 
 @router.post("/{voice_id}/accounts")
@@ -141,6 +139,8 @@ def withdraw(
 ) -> Response:
     """Anybody at the desk may stop a voice; starting again takes a new consent."""
     consent = visit.find(Consent, consent_id)
+    if consent.voice_id != voice_id:
+        raise HTTPException(404)
     try:
         voices.withdraw_consent(visit.session, consent, why=why, by=visit.person.id, now=visit.now)
     except ValueError as fault:

@@ -176,4 +176,4 @@ def browsing(
 def token_for(wiring: Wiring, person: Person) -> str:
     now = datetime.now(UTC)
     with wiring.sessions.begin() as session:
-        return people.use_link(session, people.new_link(session, person, now), now)[1]
+        return people.use_link(session, people.new_link(session, person, None, now), now)[1]

@@ -145,6 +145,70 @@ def test_evidence_is_marked_and_hostile_text_stays_text(
     expect(page.locator(".post a").first).to_have_attribute("rel", "noopener nofollow")
 
 
+def test_a_single_call_to_violence_waits_for_no_narrative(
+    furnished: Wiring, cast: Cast, client: Client
+) -> None:
+    maya = client(cast.monitor)
+    assert "Single posts that urge violence" not in maya.get("/").text
+    with furnished.sessions.begin() as session:
+        reading = session.scalars(select(Reading).where(Reading.level == 3)).one()
+        reading.level, reading.narrative_id = 4, None
+    page = maya.get("/").text
+    assert "Single posts that urge violence" in page
+    assert "What needs you now" in page
+    assert "in no narrative" in page
+    assert "Single posts that urge violence" not in client(cast.comms).get("/").text
+
+
+@pytest.mark.parametrize("number", ["0", "99999999999", "-1", "abc"])
+def test_a_number_that_names_nothing_is_no_fault_of_ours(
+    client: Client, cast: Cast, number: str
+) -> None:
+    for noun in ("narratives", "messages", "voices"):
+        answer = client(cast.monitor).get(f"/{noun}/{number}")
+        assert answer.status_code == 404
+        assert "nothing at this address" in answer.text
+
+
+def test_a_form_that_cannot_be_kept_is_refused_in_words(client: Client, cast: Cast) -> None:
+    admin = client(cast.admin)
+    nul = {"name": "a\x00b", "email": "a@desk.example"}
+    assert admin.post("/people", data=nul).status_code == 422
+    letters = {"name": "A", "role": "B", "leader_id": "abc"}
+    answer = admin.post("/voices", data=letters)
+    assert answer.status_code == 422
+    assert "<html" in answer.text
+    assert client(None).post("/sign-in", data={"email": "a\x00"}).status_code == 422
+
+
+def test_words_written_in_an_ended_session_come_back(client: Client, message: int) -> None:
+    form = {"text_1": "Words that took an hour.", "send_at": "2026-12-01T10:00", "password": "x1y2"}
+    answer = client(None).post(f"/messages/{message}/draft", data=form)
+    assert answer.status_code == 401
+    assert "Words that took an hour." in answer.text
+    assert f'action="/messages/{message}/draft"' in answer.text
+    assert "x1y2" not in answer.text
+
+
+def test_a_day_beyond_the_calendar_is_refused_in_words(
+    client: Client, cast: Cast, message: int
+) -> None:
+    comms = client(cast.comms)
+    assert comms.get("/calendar?month=9999-12").status_code == 200
+    assert comms.get("/calendar?month=0001-01").status_code == 200
+    form = {"text_1": "Kept words.", "send_at": "9999-12-31T23:59", "then": "save"}
+    answer = comms.post(f"/messages/{message}/draft", data=form)
+    assert answer.status_code in (303, 422)
+    assert "Kept words." in comms.get(f"/messages/{message}").text + answer.text
+
+
+def test_another_messages_version_is_not_decided_here(
+    client: Client, cast: Cast, message: int
+) -> None:
+    form = {"version_id": "7", "sha256": "0" * 64}
+    assert client(cast.leader).post(f"/messages/{message}/approve", data=form).status_code == 404
+
+
 def test_a_monitor_confirms_and_the_second_one_is_told(
     furnished: Wiring, cast: Cast, client: Client
 ) -> None:

@@ -24,6 +24,10 @@ from sources.db import make_engine
         ("BREAKWATER_SECRET_KEY", "short", "BREAKWATER_SECRET_KEY: needs at least 32"),
         ("BREAKWATER_FEEDS", "https://fine.example/rss, nonsense", "BREAKWATER_FEEDS: "),
         ("BREAKWATER_JETSTREAM_URL", "https://x.example", "BREAKWATER_JETSTREAM_URL: "),
+        ("BREAKWATER_DATABASE_URL", "postgresql://h:abc/d", "BREAKWATER_DATABASE_URL: is no data"),
+        ("BREAKWATER_DATABASE_URL", "postgresql://h/d", "BREAKWATER_SECRET_KEY is needed"),
+        ("BREAKWATER_HOST", "", "BREAKWATER_HOST: "),
+        ("BREAKWATER_DEMO_SPEED", "inf", "BREAKWATER_DEMO_SPEED: "),
         ("BREAKWATER_DATABSE_URL", "postgresql://x", "BREAKWATER_DATABSE_URL is not a setting"),
     ],
 )
@@ -91,6 +95,7 @@ def test_a_missing_model_stops_the_worker_with_one_sentence(
     answer = desk(
         "work",
         BREAKWATER_DATABASE_URL=database_url,
+        BREAKWATER_SECRET_KEY="k" * 32,
         BREAKWATER_DATA_DIR=str(tmp_path),
         BREAKWATER_MODEL=str(tmp_path / "no-model"),
     )

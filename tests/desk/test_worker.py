@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+import psutil
 import pytest
 from sqlalchemy import func, select, text
 
@@ -34,7 +35,7 @@ def start(wiring: Wiring) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     running: list[subprocess.Popen[bytes]] = []
 
     def command(*arguments: str) -> subprocess.Popen[bytes]:
-        environment = child_environment(wiring.settings, wiring.engine.url)
+        environment = child_environment(wiring.settings, wiring.engine.url, wiring.secret)
         process = subprocess.Popen(
             [sys.executable, "-m", "desk", *arguments], env=environment, start_new_session=True
         )
@@ -78,18 +79,37 @@ def test_a_stream_goes_on_where_a_killed_one_stopped(
     assert kept == pytest.approx(len(uris), abs=30)  # another batch may have come between
 
 
-def test_one_process_in_the_fleet_reads_a_stream(
+def test_one_process_in_the_fleet_reads_a_stream_and_the_next_waits_its_turn(
     wiring: Wiring, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     source_id = add_example(wiring)
+    lock = {"space": LOCK_SPACE, "source": source_id}
     with wiring.engine.connect() as elsewhere:
-        elsewhere.execute(
-            text("SELECT pg_advisory_lock(:space, :source)"),
-            {"space": LOCK_SPACE, "source": source_id},
-        )
-        second = start("stream", str(source_id))
-        assert second.wait(timeout=30) == 0
-    assert count(wiring, Post) == 0
+        elsewhere.execute(text("SELECT pg_advisory_lock(:space, :source)"), lock)
+        start("stream", str(source_id))
+        time.sleep(12)
+        assert count(wiring, Post) == 0
+        elsewhere.execute(text("SELECT pg_advisory_unlock(:space, :source)"), lock)
+        until(lambda: count(wiring, Post) > 0)
+
+
+def test_a_worker_ends_with_the_one_who_started_it(wiring: Wiring) -> None:
+    """`breakwater run` killed outright must leave nothing behind that goes on publishing."""
+    environment = child_environment(wiring.settings, wiring.engine.url, wiring.secret)
+    parent = (
+        "import subprocess, sys, time; "
+        "print(subprocess.Popen([sys.executable, '-m', 'desk', 'work']).pid, flush=True); "
+        "time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        add_example(wiring)
+        until(lambda: count(wiring, Reading) > 0)
+        process.kill()
+    until(lambda: not psutil.pid_exists(worker))
 
 
 def test_a_worker_takes_over_what_a_killed_one_left(
@@ -104,8 +124,9 @@ def test_a_worker_takes_over_what_a_killed_one_left(
     with wiring.engine.begin() as connection:  # as if the kill had come within the job
         connection.execute(
             text(
-                "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, status) "
-                "VALUES ('default', 'analyse', 'analyse', 'doing')"
+                "INSERT INTO procrastinate_jobs "
+                "(queue_name, task_name, lock, queueing_lock, status) "
+                "VALUES ('default', 'analyse', 'analyse', 'analyse', 'doing')"
             )
         )
     stored = count(wiring, Reading)

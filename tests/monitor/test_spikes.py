@@ -7,8 +7,17 @@ import pytest
 from sqlalchemy import select
 
 from monitor.flags import decide
-from monitor.models import Flag, HourlyCount, Narrative
-from monitor.spikes import GAP, QUIET, evaluate, expected_authors, rises
+from monitor.models import Flag, HourlyCount, Narrative, Reading
+from monitor.spikes import (
+    GAP,
+    LOUDER,
+    PRIOR_RATE,
+    QUIET,
+    WINDOWS,
+    evaluate,
+    expected_authors,
+    rises,
+)
 
 
 @pytest.fixture
@@ -27,12 +36,33 @@ def narrative(session, now):
     return row
 
 
+def read(session, narrative, post, level=2):
+    """The post as the analysis would leave it: dangerous, in this narrative."""
+    session.add(
+        Reading(
+            post_id=post.id,
+            embedding=np.ones(3, dtype=np.float32),
+            embedder="none",
+            level=level,
+            threat_level="none",
+            stance="asserts",
+            reasons=[],
+            scorer="none",
+            narrative_id=narrative.id,
+            read_at=post.posted_at,
+        )
+    )
+
+
 @pytest.fixture
-def hours(session, narrative, now):
+def hours(session, narrative, now, say):
     """Write the narrative's dangerous authors, hour by hour, the last of them in ``now``'s."""
 
     def write(*counts):
         for back, authors in enumerate(reversed(counts)):
+            for number in range(authors):
+                at = now - timedelta(hours=back) + timedelta(minutes=5)
+                read(session, narrative, say(session, f"a{back}-{number}", "They are rats.", at))
             session.add(
                 HourlyCount(
                     narrative_id=narrative.id,
@@ -70,7 +100,7 @@ def test_two_people_are_never_a_spike(session, hours, now):
 
 def test_a_young_narrative_has_an_honest_floor(session, hours, now):
     (flag,) = evaluate(session, hours(3), now)
-    assert flag.expected == 0.25
+    assert flag.expected == PRIOR_RATE
     assert any("young" in reason["text"] for reason in flag.reasons)
 
 
@@ -92,26 +122,71 @@ def test_an_open_flag_is_enough(session, hours, now):
     assert evaluate(session, {(cell[0], now - timedelta(hours=1)) for cell in touched}, now) == []
 
 
-def test_an_open_flag_keeps_up_with_its_hour(session, hours, now):
-    touched = hours(*[0] * 50, 5)
-    (flag,) = evaluate(session, touched, now)
-    (cell,) = touched
-    session.get_one(HourlyCount, cell).dangerous_authors = 9
-    session.flush()
-    assert evaluate(session, touched, now) == []
-    assert flag.observed == 9
-    assert flag.reasons[0]["text"].startswith("9 different authors")
+def test_an_open_flag_follows_the_rise_to_its_loudest_hour(session, hours, narrative, now, say):
+    (cell,) = hours(*[0] * 50, 5, 9)
+    (flag,) = evaluate(session, {(cell[0], now - timedelta(hours=1))}, now)
+    assert flag.observed == 5
+    assert evaluate(session, {cell}, now) == []
+    assert flag.hour == now
+    assert flag.observed > 9
+    for number in range(20):
+        read(session, narrative, say(session, f"more-{number}", "They are rats.", now))
+    assert evaluate(session, {cell}, now) == []
+    assert flag.reasons[0]["text"].startswith(f"{flag.observed} different authors")
+    assert flag.observed >= 29
 
 
 def test_a_decided_narrative_is_left_alone_for_a_while(session, hours, now):
-    (cell,) = hours(*[0] * 50, 5, 5)
-    before = (cell[0], now - timedelta(hours=1))
+    (cell,) = hours(*[0] * 50, 5, 0, 0, 0, 5)
+    before = (cell[0], now - timedelta(hours=4))
     (flag,) = evaluate(session, {before}, now)
     decide(session, flag, "dismissed", "a film title", by=1, now=now)
     assert evaluate(session, {cell}, now + QUIET / 2) == []
     assert len(evaluate(session, {cell}, now + QUIET)) == 1
     assert evaluate(session, {before}, now + 3 * QUIET) == []  # this hour was decided for good
     assert len(session.scalars(select(Flag)).all()) == 2
+
+
+def test_a_decision_does_not_blind_to_what_is_louder(session, hours, now):
+    (cell,) = hours(*[0] * 50, 4, 0, 0, 0, int(4 * LOUDER))
+    (flag,) = evaluate(session, {(cell[0], now - timedelta(hours=4))}, now)
+    decide(session, flag, "dismissed", "a film title", by=1, now=now)
+    (louder,) = evaluate(session, {cell}, now + timedelta(minutes=5))
+    assert louder.observed == 4 * LOUDER
+
+
+def test_a_rise_that_spreads_over_hours_is_seen(session, hours, now):
+    (flag,) = evaluate(session, hours(*[0] * 50, 2, 2, 2), now)
+    assert flag.observed == 6
+    assert "in 3 hours" in flag.reasons[0]["text"]
+
+
+def test_one_person_who_posts_and_deletes_is_one(session, narrative, now, say):
+    for authors in (1, 2, 3):  # counted thrice, because the earlier posts were gone by then
+        session.merge(
+            HourlyCount(
+                narrative_id=narrative.id,
+                hour=now,
+                posts=authors,
+                authors=authors,
+                dangerous_posts=authors,
+                dangerous_authors=authors,
+            )
+        )
+    read(session, narrative, say(session, "loud", "They are rats.", now))
+    session.flush()
+    assert evaluate(session, {(narrative.id, now)}, now) == []
+
+
+@pytest.mark.parametrize("mean", [0.1, 0.25, 1, 3, 10])
+def test_a_steady_narrative_is_rarely_flagged(mean):
+    """False alarms over forty simulated weeks, counted as hours in which a window would flag."""
+    counts = np.random.default_rng(7).poisson(mean, 24 * 7 * 40)
+    alarms = 0
+    for hour in range(48, len(counts)):
+        rate = expected_authors(counts[max(0, hour - 24 * 14) : hour - GAP].tolist())
+        alarms += any(rises(counts[hour - n + 1 : hour + 1].sum(), rate * n) for n in WINDOWS)
+    assert alarms / 40 <= 0.25  # a week; two windows, 168 hours, ALPHA
 
 
 def test_an_hour_of_the_past_is_compared_with_what_was_before_it(session, hours, now):

@@ -216,11 +216,15 @@ def upgrade() -> None:
         "sign_in_links",
         sa.Column("token_sha256", sa.Text(), nullable=False),
         sa.Column("person_id", sa.Integer(), nullable=False),
+        sa.Column("made_by", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["person_id"], ["people.id"], name=op.f("fk_sign_in_links_person_id_people")
+        ),
+        sa.ForeignKeyConstraint(
+            ["made_by"], ["people.id"], name=op.f("fk_sign_in_links_made_by_people")
         ),
         sa.PrimaryKeyConstraint("token_sha256", name=op.f("pk_sign_in_links")),
     )
