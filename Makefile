@@ -5,6 +5,21 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 # PyTorch's own index of CPU builds; where it is out of reach, pip goes on with its other indexes.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# Debian's Python comes without pip and without the means to install it: then this wheel does it.
+define GET_PIP
+import hashlib, subprocess, sys, tempfile, urllib.request
+url = ("https://files.pythonhosted.org/packages/07/25/"
+       "ee8c38ae72d66b844ce8eb9711ba905dba21ca1a8a0c960057c41cd23337/pip-26.3-py3-none-any.whl")
+wheel = urllib.request.urlopen(url, timeout=60).read()
+known = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
+assert hashlib.sha256(wheel).hexdigest() == known, "the pip wheel is not the one we know"
+with tempfile.TemporaryDirectory() as folder:
+    path = folder + "/pip-26.3-py3-none-any.whl"
+    open(path, "wb").write(wheel)
+    subprocess.run([sys.executable, path + "/pip", "install", "--quiet", path], check=True)
+endef
+export GET_PIP
+
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 QUIET := $(if $(CI),--quiet)
 export TOKENIZERS_PARALLELISM = false
@@ -35,8 +50,9 @@ install: $(VENV)/installed
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Breakwater needs Python 3.11 or newer; found: $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.11 run"; exit 1; }
-	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) \
-	  || { rm -rf $(VENV); echo "Python cannot make a virtual environment. On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(BIN)/python -c "$$GET_PIP"; } \
+	  || { rm -rf $(VENV); echo "No virtual environment could be made. On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
 	@echo "1/3 Installing libraries (about 200 MB, once) ..."
 	@$(PIP) install $(QUIET) --no-deps --require-hashes -r requirements.lock
 	@echo "2/3 Installing PyTorch, the CPU build (about 200 MB, once) ..."

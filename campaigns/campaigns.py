@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from campaigns.models import Campaign
 from monitor.models import Flag, FlagDecision, Narrative
@@ -137,14 +137,5 @@ def campaigns_on(session: Session, narrative: Narrative) -> list[Campaign]:
             select(Campaign)
             .where(Campaign.narrative_id == narrative.id)
             .order_by(Campaign.id.desc())
-        )
-    )
-
-
-def all_campaigns(session: Session) -> list[Campaign]:
-    """Every campaign with its narrative, newest first."""
-    return list(
-        session.scalars(
-            select(Campaign).options(joinedload(Campaign.narrative)).order_by(Campaign.id.desc())
         )
     )

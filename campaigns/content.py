@@ -17,7 +17,8 @@ from campaigns.models import Voice
 TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"  # base32-sortable (atproto.com/specs/tid)
 TID_LENGTH = 13
 LINK = re.compile(r"https?://\w[^\s<>\"]*")
-AFTER_LINK = ".,;:!?'’”)]}"  # punctuation of the sentence, not of the address
+AFTER_LINK = ".,;:!?'’”)]}"  # punctuation of the sentence, not of the address; but see BRACKETS
+BRACKETS = {")": "(", "]": "[", "}": "{"}  # one that closes what the link opened belongs to it
 
 
 def build_content(voice: Voice, texts: Mapping[int, str], send_at: datetime) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _link_facets(text: str) -> list[dict[str, Any]]:
     """Links by offsets in UTF-8 bytes, end exclusive (app.bsky.richtext.facet)."""
     facets = []
     for match in LINK.finditer(text):
-        link = match.group().rstrip(AFTER_LINK)
+        link = _address(match.group())
         start = len(text[: match.start()].encode())
         facets.append(
             {
@@ -107,6 +108,16 @@ def _link_facets(text: str) -> list[dict[str, Any]]:
             }
         )
     return facets
+
+
+def _address(link: str) -> str:
+    """The link without the end of the sentence around it."""
+    while link[-1] in AFTER_LINK:
+        opening = BRACKETS.get(link[-1])
+        if opening and link.count(opening) >= link.count(link[-1]):
+            break
+        link = link[:-1]
+    return link
 
 
 def _iso(moment: datetime, precision: str) -> str:

@@ -6,6 +6,7 @@ the network is used, and an end that nobody saw is looked up, never guessed.
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,9 +29,12 @@ from campaigns.publishers import (
 from campaigns.voices import standing_consent
 
 FRESHNESS = timedelta(hours=6)  # later than this it meets another situation: better never
-CLAIM_PATIENCE = timedelta(minutes=10)  # no call lasts as long: the worker of an older claim died
+# No call lasts as long (bluesky: seven exchanges of a minute): the worker of an older claim died.
+CLAIM_PATIENCE = timedelta(minutes=10)
+DOUBT_PATIENCE = timedelta(hours=24)  # after due_at: then a person must look, we cannot find out
 BACK_OFF = timedelta(seconds=30)  # after the first failure; doubles with each
 BACK_OFF_MAX = timedelta(minutes=30)
+RETRY_IN_MAX = timedelta(hours=6)  # what a platform may ask for: beyond FRESHNESS nothing is sent
 
 MAY_BE_OUT = "An earlier attempt may have gone out: please look at the account."
 
@@ -43,7 +47,7 @@ class Claim:
 
     delivery: Delivery  # with its account; detached
     attempt_id: int
-    obstacle: tuple[str, str] | None  # (state, why) it must come to if it is not out there
+    obstacle: tuple[str, str] | None  # (state, why) it comes to unless it is found out there
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,17 @@ def deliver_next(
         )
         waiting = due.all()
     for delivery_id in waiting:
-        with sessions.begin() as session:
-            claim = _claim(session, delivery_id, now_fn())
-        if claim is None:
-            continue
-        outcome = _call(publishers, vault, claim)
-        calls += 1
-        with sessions.begin() as session:
-            _record(session, claim, outcome, now_fn())
+        try:
+            with sessions.begin() as session:
+                claim = _claim(session, delivery_id, now_fn())
+            if claim is None:
+                continue
+            calls += 1
+            outcome = _call(publishers, vault, claim)
+            with sessions.begin() as session:
+                _record(session, claim, outcome, now_fn())
+        except Exception:  # it stays as committed: an unrecorded call is a doubt, looked up later
+            logger.exception("Delivery %s: could not be claimed or recorded", delivery_id)
     return calls
 
 
@@ -155,7 +162,7 @@ def _obstacle(delivery: Delivery, now: datetime) -> tuple[str, str] | None:
     if now - delivery.due_at > FRESHNESS:
         return (
             "missed",
-            f"It could not go out in time, and late is worse. {delivery.detail}".strip(),
+            f"Its time has passed, and late is worse. {delivery.detail}".strip(),
         )
     return None
 
@@ -223,10 +230,12 @@ def _record(session: Session, claim: Claim, outcome: Outcome, now: datetime) -> 
         delivery.not_before = None
     elif delivery.attempts[-1] is not attempt:
         return
-    elif claim.obstacle is not None and outcome.kind != "unknown":
+    elif claim.obstacle is not None and (
+        outcome.kind != "unknown" or now - delivery.due_at >= DOUBT_PATIENCE
+    ):
         delivery.state, delivery.detail = claim.obstacle
         delivery.settled_at = now
-        if outcome.kind == "rejected":
+        if outcome.kind != "not_sent":  # the platform did not say that it is not there
             delivery.detail += f" {MAY_BE_OUT}"
     elif outcome.kind == "rejected":
         delivery.state, delivery.detail = "rejected", outcome.detail
@@ -242,6 +251,10 @@ def _record(session: Session, claim: Claim, outcome: Outcome, now: datetime) -> 
 
 
 def _wait(tries: int, retry_in: float) -> timedelta:
-    """How long until the next try: doubling, at most BACK_OFF_MAX, but as long as we are told."""
+    """How long until the next try: doubling up to BACK_OFF_MAX, or what we are told if longer.
+
+    What we are told (``retry_in`` seconds) counts up to RETRY_IN_MAX, and not if it is no number.
+    """
     doubled = BACK_OFF * (1 << min(tries - 1, 10))
-    return max(min(doubled, BACK_OFF_MAX), timedelta(seconds=retry_in))
+    told = max(0.0, min(retry_in, RETRY_IN_MAX.total_seconds())) if math.isfinite(retry_in) else 0.0
+    return max(min(doubled, BACK_OFF_MAX), timedelta(seconds=told))

@@ -93,7 +93,7 @@ def withdraw_consent(
 ) -> None:
     """End a consent. Whatever waits in the queue and is no longer covered stops with it.
 
-    A delivery that a worker has already claimed is past stopping.
+    A call that is under way is past stopping; it is not made again.
     """
     if consent.withdrawn_at is not None:
         raise ValueError("This consent was withdrawn before.")

@@ -6,6 +6,11 @@ a different record under the key is refused, so nothing is ever silently edited.
 as plain JSON because the atproto SDK drops a null ``swapRecord``.
 """
 
+import asyncio
+import json
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,16 +26,45 @@ from campaigns.publishers import (
 )
 
 COLLECTION = "app.bsky.feed.post"
-TIMEOUT = 15.0  # seconds per step of one call
+TIMEOUT = 15.0  # seconds per step of one exchange
+DEADLINE = 60.0  # seconds for one whole exchange; the longest publish has seven
+ANSWER_MAX = 1_000_000  # bytes of one answer; a true one has a few thousand
 RATE_LIMIT_WAIT = 300.0  # seconds when a 429 does not say: the window of createSession (30/5 min)
 TOKEN_FAULTS = frozenset({"ExpiredToken", "InvalidToken"})  # said with 400: sign in again
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class BlueskyPublisher:
-    """Signs in with an app password and keeps the session: signing in is limited to 30 in 5 min."""
+@dataclass(frozen=True)
+class _Answer:
+    """A whole answer; ``said`` is its JSON object, empty when it is none."""
 
-    def __init__(self) -> None:
+    status: int
+    headers: httpx.Headers
+    said: dict[str, Any]
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def error(self) -> str:
+        return str(self.said.get("error", ""))
+
+    @property
+    def words(self) -> str:
+        """What the server says went wrong, in at most one line that any table can hold."""
+        words = str(self.said.get("message") or self.error or f"HTTP {self.status}")[:300]
+        return "".join(sign if sign.isprintable() else " " for sign in words).rstrip(" .") + "."
+
+
+class BlueskyPublisher:
+    """Signs in with an app password and keeps the session: signing in is limited to 30 in 5 min.
+
+    ``deadline``: seconds after which an exchange is given up, however busy the server keeps it.
+    """
+
+    def __init__(self, deadline: float = DEADLINE) -> None:
+        self._deadline = deadline
         self._sessions: dict[tuple[str, str, str], tuple[str, str]] = {}  # -> (did, access token)
 
     def publish(self, parcel: Parcel) -> Receipt:
@@ -40,19 +74,19 @@ class BlueskyPublisher:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as fault:
             raise NotSentError(f"{parcel.service} cannot be reached ({fault}).") from fault
         except httpx.TransportError as fault:
-            raise InDoubtError(f"{parcel.service} broke off ({type(fault).__name__}).") from fault
-        if answer.status_code == 400 and _error(answer) == "InvalidSwap":
+            raise InDoubtError(f"{parcel.service} broke off ({_why(fault)}).") from fault
+        if answer.status == 400 and answer.error == "InvalidSwap":
             return self._what_stands_there(parcel)
-        if answer.status_code >= 500:
-            raise InDoubtError(f"{parcel.service} failed: {_words(answer)}")
+        if answer.status >= 500:
+            raise InDoubtError(f"{parcel.service} failed: {answer.words}")
         if not answer.is_success:
-            raise PublisherRejectedError(f"{parcel.service} refuses the post: {_words(answer)}")
-        return _receipt(parcel, _json(answer).get("uri"))
+            raise PublisherRejectedError(f"{parcel.service} refuses the post: {answer.words}")
+        return _receipt(parcel, answer.said.get("uri"))
 
     def find(self, parcel: Parcel) -> Receipt | None:
         """The post if it stands under its key with our text; None if it does not."""
         found = self._get(parcel)
-        if found is None or found.get("value", {}).get("text") != parcel.record["text"]:
+        if found is None or found["value"].get("text") != parcel.record["text"]:
             return None
         return _receipt(parcel, found.get("uri"))
 
@@ -66,32 +100,28 @@ class BlueskyPublisher:
         return found
 
     def _get(self, parcel: Parcel) -> dict[str, Any] | None:
+        """What stands under the key, with its record as ``value``; None: the server has nothing."""
         try:
             answer = self._signed_in(parcel, "GET", "com.atproto.repo.getRecord", _get_query)
         except httpx.TransportError as fault:
-            raise InDoubtError(f"{parcel.service} cannot be asked ({fault}).") from fault
-        if answer.status_code == 400 and _error(answer) == "RecordNotFound":
+            raise InDoubtError(f"{parcel.service} cannot be asked ({_why(fault)}).") from fault
+        if answer.status == 400 and answer.error == "RecordNotFound":
             return None
-        if not answer.is_success:
-            raise InDoubtError(f"{parcel.service} does not say what it has: {_words(answer)}")
-        return _json(answer)
+        if not answer.is_success or not isinstance(answer.said.get("value"), dict):
+            raise InDoubtError(f"{parcel.service} does not say what it has: {answer.words}")
+        return answer.said
 
-    def _signed_in(self, parcel: Parcel, verb: str, method: str, build: Any) -> httpx.Response:
+    def _signed_in(self, parcel: Parcel, verb: str, method: str, build: Any) -> _Answer:
         """One call with the account's session, signing in again once when it has expired."""
         for last_try in (False, True):
             did, token = self._session(parcel)
-            answer = httpx.request(
-                verb,
-                f"{parcel.service}/xrpc/{method}",
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=TIMEOUT,
-                **build(did, parcel),
-            )
-            expired = answer.status_code == 401 or _error(answer) in TOKEN_FAULTS
+            bearer = {"Authorization": f"Bearer {token}"}
+            answer = self._exchange(parcel, verb, method, headers=bearer, **build(did, parcel))
+            expired = answer.status == 401 or answer.error in TOKEN_FAULTS
             if not expired or last_try:
                 break
             self._sessions.pop(_account(parcel), None)
-        if answer.status_code == 429:
+        if answer.status == 429:
             raise _rate_limited(parcel, answer)
         return answer
 
@@ -100,27 +130,60 @@ class BlueskyPublisher:
         if _account(parcel) in self._sessions:
             return self._sessions[_account(parcel)]
         try:
-            answer = httpx.post(
-                f"{parcel.service}/xrpc/com.atproto.server.createSession",
+            answer = self._exchange(
+                parcel,
+                "POST",
+                "com.atproto.server.createSession",
                 json={"identifier": parcel.handle, "password": parcel.secret},
-                timeout=TIMEOUT,
             )
         except httpx.TransportError as fault:
-            raise NotSentError(f"{parcel.service} cannot be reached ({fault}).") from fault
-        if answer.status_code == 429:
+            raise NotSentError(f"{parcel.service} cannot be reached ({_why(fault)}).") from fault
+        if answer.status == 429:
             raise _rate_limited(parcel, answer)
-        if answer.status_code >= 500:
-            raise NotSentError(f"{parcel.service} failed at sign-in: {_words(answer)}")
+        if answer.status >= 500:
+            raise NotSentError(f"{parcel.service} failed at sign-in: {answer.words}")
         if not answer.is_success:
             raise PublisherRejectedError(
-                f"{parcel.service} does not let @{parcel.handle} in: {_words(answer)} "
+                f"{parcel.service} does not let @{parcel.handle} in: {answer.words} "
                 "Connect the account again with a new app password."
             )
-        said = _json(answer)
+        said = answer.said
         if not isinstance(said.get("did"), str) or not isinstance(said.get("accessJwt"), str):
             raise PublisherRejectedError(f"{parcel.service} is not an AT Protocol server.")
         self._sessions[_account(parcel)] = said["did"], said["accessJwt"]
         return self._sessions[_account(parcel)]
+
+    def _exchange(self, parcel: Parcel, verb: str, method: str, **request: Any) -> _Answer:
+        """One request and its whole answer. Raises httpx.TransportError, never after ``deadline``.
+
+        It has a thread of its own because the caller's may be running an event loop already.
+        """
+        asking = _ask(self._deadline, verb, f"{parcel.service}/xrpc/{method}", request)
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, asking).result()
+
+
+async def _ask(deadline: float, verb: str, url: str, request: dict[str, Any]) -> _Answer:
+    """asyncio because only a cancellation ends connection, headers and body alike.
+
+    A name lookup cannot be cancelled: it ends by the system resolver's own, shorter limits. The
+    answer is asked for and read uncompressed: its size on the wire is its size in memory.
+    """
+    headers = {"Accept-Encoding": "identity"}
+    try:
+        async with (
+            asyncio.timeout(deadline),
+            httpx.AsyncClient(timeout=TIMEOUT, headers=headers) as client,
+            client.stream(verb, url, **request) as answer,
+        ):
+            body = bytearray()
+            async for chunk in answer.aiter_raw():
+                body += chunk
+                if len(body) > ANSWER_MAX:
+                    raise httpx.ReadError(f"its answer is longer than {ANSWER_MAX} bytes")
+            return _Answer(answer.status_code, answer.headers, _json(body))
+    except TimeoutError as fault:
+        raise httpx.ReadTimeout(f"no whole answer within {deadline:g} seconds") from fault
 
 
 def _account(parcel: Parcel) -> tuple[str, str, str]:
@@ -145,7 +208,7 @@ def _get_query(did: str, parcel: Parcel) -> dict[str, Any]:
 
 def _receipt(parcel: Parcel, uri: Any) -> Receipt:
     """The receipt; a server on this machine is in no public app, so its own answer is the page."""
-    if not isinstance(uri, str):
+    if not isinstance(uri, str) or not uri.isprintable():
         raise InDoubtError(f"{parcel.service} accepted the post but gave no address.")
     if urlsplit(parcel.service).hostname in LOOPBACK:
         place = f"repo={parcel.handle}&collection={COLLECTION}&rkey={parcel.record_key}"
@@ -153,30 +216,25 @@ def _receipt(parcel: Parcel, uri: Any) -> Receipt:
     return Receipt(uri, f"https://bsky.app/profile/{parcel.handle}/post/{parcel.record_key}")
 
 
-def _rate_limited(parcel: Parcel, answer: httpx.Response) -> NotSentError:
+def _rate_limited(parcel: Parcel, answer: _Answer) -> NotSentError:
     """Wait until ``ratelimit-reset`` (unix seconds) by the server's own clock."""
     try:
         server_now = parsedate_to_datetime(answer.headers["date"]).timestamp()
-        wait = max(0.0, float(answer.headers["ratelimit-reset"]) - server_now)
-    except (KeyError, ValueError):
+        wait = float(answer.headers["ratelimit-reset"]) - server_now
+    except (KeyError, ValueError, OverflowError):
+        wait = math.nan
+    if not math.isfinite(wait):
         wait = RATE_LIMIT_WAIT
-    return NotSentError(f"{parcel.service} asks us to slow down.", retry_in=wait)
+    return NotSentError(f"{parcel.service} asks us to slow down.", retry_in=max(0.0, wait))
 
 
-def _json(answer: httpx.Response) -> dict[str, Any]:
+def _json(body: bytearray) -> dict[str, Any]:
     try:
-        said = answer.json()
-    except ValueError:
+        said = json.loads(body)
+    except (ValueError, RecursionError):  # the second: brackets in brackets without end
         return {}
     return said if isinstance(said, dict) else {}
 
 
-def _error(answer: httpx.Response) -> str:
-    return str(_json(answer).get("error", ""))
-
-
-def _words(answer: httpx.Response) -> str:
-    """What the server says went wrong, in at most one line."""
-    said = _json(answer)
-    words = str(said.get("message") or said.get("error") or f"HTTP {answer.status_code}")
-    return words[:300].rstrip(".") + "."
+def _why(fault: Exception) -> str:
+    return str(fault) or type(fault).__name__  # httpx's own timeouts have no words

@@ -36,6 +36,7 @@ def test_a_calm_text_passes_every_check(session: Session, now: datetime) -> None
         ("Ask @neighbour.bsky.social about it.", 14, True),
         ("(@neighbour knows)", 14, True),
         ("Someone should burn that place down.", 8, True),
+        ("Some say the newcomers are flooding our town.", 8, True),  # M0 with a hallmark
         ("The chaos will not last.", 9, False),
     ],
 )

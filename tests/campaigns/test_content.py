@@ -53,6 +53,23 @@ def test_link_facets_point_at_their_own_bytes(text: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "link"),
+    [
+        ("Read https://town.example/Foo_(bar).", "https://town.example/Foo_(bar)"),
+        ("(Read https://town.example/Foo_(bar))", "https://town.example/Foo_(bar)"),
+        ("(Read https://town.example/Foo.)", "https://town.example/Foo"),
+        ("(https://town.example/Foo_(bar)?a[]=1)!", "https://town.example/Foo_(bar)?a[]=1"),
+        ("[https://town.example/?a[b]]", "https://town.example/?a[b]"),
+        ("“https://town.example/{id}”!", "https://town.example/{id}"),
+        ("https://t)]}", "https://t"),
+    ],
+)
+def test_a_link_ends_where_its_address_ends(words: str, link: str, now: datetime) -> None:
+    (facet,) = record_for({"text": words}, now)["facets"]
+    assert facet["features"][0]["uri"] == link
+
+
 def test_what_the_database_gives_back_has_the_same_hash(session: Session, now: datetime) -> None:
     message = cast.make_message(session, now)
     (account,) = message.voice.accounts

@@ -12,7 +12,15 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from campaigns.approvals import withdraw_approval
-from campaigns.deliver import BACK_OFF, CLAIM_PATIENCE, FRESHNESS, deliver_next
+from campaigns.deliver import (
+    BACK_OFF,
+    CLAIM_PATIENCE,
+    DOUBT_PATIENCE,
+    FRESHNESS,
+    MAY_BE_OUT,
+    RETRY_IN_MAX,
+    deliver_next,
+)
 from campaigns.messages import AlreadyOutError, save_draft, start_message, state_of
 from campaigns.models import Attempt, Delivery, Message
 from campaigns.publishers import (
@@ -67,6 +75,14 @@ class Failing:
 
     def find(self, parcel: Parcel) -> Receipt | None:
         return self.found
+
+
+class Vanished(Failing):
+    """A platform that cannot even be asked any more."""
+
+    def find(self, parcel: Parcel) -> Receipt | None:
+        self.asked += 1
+        raise self.fault
 
 
 @pytest.fixture
@@ -394,6 +410,28 @@ def test_a_platform_that_names_a_time_is_obeyed(
     assert fresh(session, scheduled).not_before == now + 2 * HOUR
 
 
+@pytest.mark.parametrize(
+    ("retry_in", "wait"),
+    [
+        (1.8e12, RETRY_IN_MAX),  # milliseconds for seconds
+        (float("inf"), BACK_OFF),
+        (float("nan"), BACK_OFF),
+        (-1e300, BACK_OFF),
+    ],
+)
+def test_a_platform_that_names_an_impossible_time_is_not_believed(
+    session: Session,
+    scheduled: Delivery,
+    now: datetime,
+    deliver: Deliver,
+    retry_in: float,
+    wait: timedelta,
+) -> None:
+    deliver(now + HOUR, Failing(NotSentError("Slow down.", retry_in=retry_in)))
+    delivery = fresh(session, scheduled)
+    assert (delivery.state, delivery.not_before) == ("scheduled", now + HOUR + wait)
+
+
 def test_a_refusal_is_final(
     session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
 ) -> None:
@@ -432,6 +470,73 @@ def test_a_doubt_that_ends_in_nothing_found_is_settled(
     deliver(now + HOUR, Failing(InDoubtError("It broke off.")))
     assert deliver(now + HOUR + FRESHNESS + SECOND, Failing(InDoubtError(""))) == 1
     assert fresh(session, scheduled).state == "missed"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize("later", [InDoubtError("No answer."), NotSentError("No sign-in.")])
+def test_a_doubt_that_nobody_can_resolve_ends_before_a_person(
+    session: Session,
+    scheduled: Delivery,
+    now: datetime,
+    deliver: Deliver,
+    stopped: bool,
+    later: Exception,
+) -> None:
+    due = now + HOUR
+    deliver(due, Failing(InDoubtError("It broke off.")))
+    if stopped:
+        approval = fresh(session, scheduled).approval
+        withdraw_approval(session, approval, why="Wait.", by=cast.PASTOR_PAULA, now=due)
+        session.commit()
+    gone, at = Vanished(later), due
+    while (delivery := fresh(session, scheduled)).state == "attempting":
+        assert at < due + DOUBT_PATIENCE
+        assert delivery.not_before is not None
+        at = delivery.not_before
+        assert deliver(at, gone) == 1
+    assert due + DOUBT_PATIENCE <= at == delivery.settled_at
+    assert (
+        delivery.state == state_of(message_of(delivery)) == ("withdrawn" if stopped else "missed")
+    )
+    assert delivery.detail.endswith(MAY_BE_OUT)
+    asked = gone.asked
+    assert deliver(at + 40 * 24 * HOUR, gone) == 0
+    assert gone.asked == asked
+
+
+@pytest.mark.parametrize(
+    "fault", [InDoubtError("\x00"), NotSentError("\x00"), PublisherRejectedError("\x00")]
+)
+def test_an_end_that_cannot_be_recorded_does_not_stop_the_next_delivery(
+    session: Session,
+    sessions: sessionmaker[Session],
+    real: Delivery,
+    now: datetime,
+    fault: Exception,
+) -> None:
+    voice = message_of(real).voice
+    cast.rehearsal_account(session, voice, now)
+    campaign = message_of(real).campaign
+    due = now + HOUR
+    for after in (1, 2):  # one before and one after the delivery in trouble
+        message = start_message(session, campaign, voice, by=cast.CARL_COMMS, now=now)
+        cast.approve_message(session, message, due + after * SECOND, now)
+    session.commit()
+    publishers: dict[str, Any] = {"bluesky": Failing(fault), "dry_run": DryRunPublisher()}
+    at = due + 2 * SECOND
+    assert deliver_next(sessions, publishers, cast.VAULT, lambda: at) == 5
+    session.expire_all()
+    by_platform = {
+        (delivery.account.platform, delivery.state)
+        for delivery in session.scalars(select(Delivery))
+    }
+    assert by_platform == {("bluesky", "attempting"), ("dry_run", "published")}
+    # Nothing is known of those calls, so they are doubts and are made again in peace.
+    publishers["bluesky"] = DryRunPublisher()
+    assert deliver_next(sessions, publishers, cast.VAULT, lambda: at + CLAIM_PATIENCE) == 3
+    session.expire_all()
+    assert {delivery.state for delivery in session.scalars(select(Delivery))} == {"published"}
+    assert outcomes(session).count("unknown") == 3
 
 
 def test_one_failure_does_not_stop_the_next_delivery(

@@ -4,6 +4,8 @@ What a healthy server will not do on request (failing, hanging up, slowing us do
 small loopback server that speaks the same HTTP.
 """
 
+import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import pytest
 
 from campaigns.checks import BYTES_MAX, GRAPHEMES_MAX
 from campaigns.content import mint_record_key, record_for
+from campaigns.deliver import CLAIM_PATIENCE
 from campaigns.publishers import InDoubtError, NotSentError, Parcel, PublisherRejectedError
 from campaigns.publishers import bluesky as module
 from campaigns.publishers.bluesky import BlueskyPublisher
@@ -24,6 +27,7 @@ from tests.pds.server import Account, Pds
 
 FAMILY = "👨‍👩‍👧‍👦"
 LET_IN = (200, {"did": "did:plc:paula", "accessJwt": "token"})
+HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.fixture
@@ -116,7 +120,7 @@ def test_a_wrong_password_is_final(pds: Pds, account: Account, now: datetime) ->
 class Script:
     """Answers in order, by method: (status, body) or (status, body, headers).
 
-    None hangs up; a number of seconds waits and hangs up.
+    None hangs up; a number of seconds waits and hangs up; an iterator of bytes is sent as it comes.
     """
 
     def __init__(self, url: str) -> None:
@@ -129,12 +133,16 @@ class Script:
 def script() -> Iterator[Script]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            method = self.path.rpartition(".")[2].partition("?")[0]
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            method = self.path.partition("?")[0].rpartition(".")[2]
             told.asked.append(method)
             answer = told.answers[method].pop(0)
             if isinstance(answer, float):
                 time.sleep(answer)
+            if isinstance(answer, Iterator):
+                with contextlib.suppress(OSError):  # the other end has had enough
+                    for piece in answer:
+                        self.wfile.write(piece)
             if not isinstance(answer, tuple):
                 self.close_connection = True
                 return
@@ -144,6 +152,9 @@ def script() -> Iterator[Script]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+
+        def do_GET(self) -> None:
+            self.do_POST()
 
         def log_message(self, *args: Any) -> None:
             pass
@@ -186,6 +197,95 @@ def test_a_server_that_does_not_answer_is_a_doubt(
         publisher.publish(parcel)
 
 
+def drip(start: bytes, piece: bytes) -> Iterator[bytes]:
+    """An answer that goes on for six seconds without a pause worth a timeout."""
+    yield start
+    for _ in range(300):
+        yield piece
+        time.sleep(0.02)
+
+
+def flood() -> Iterator[bytes]:
+    """An answer without end."""
+    yield HEAD + b"\r\n"
+    while True:
+        yield b" " * 65_536
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"), [(HEAD, b"X-Slow: 1\r\n"), (HEAD, b"x"), (HEAD + b"\r\n", b" ")]
+)
+@pytest.mark.parametrize(
+    ("method", "fault"), [("createSession", NotSentError), ("putRecord", InDoubtError)]
+)
+def test_a_server_that_drips_is_left_at_the_deadline(
+    script: Script,
+    parcel: Parcel,
+    method: str,
+    fault: type[Exception],
+    start: bytes,
+    piece: bytes,
+) -> None:
+    script.answers[method] = [drip(start, piece)]
+    begun = time.monotonic()
+    with pytest.raises(fault, match=r"no whole answer within 0\.5 seconds"):
+        BlueskyPublisher(deadline=0.5).publish(parcel)
+    assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize(
+    ("method", "fault"), [("createSession", NotSentError), ("putRecord", InDoubtError)]
+)
+def test_an_endless_answer_is_cut_off(
+    script: Script, parcel: Parcel, method: str, fault: type[Exception]
+) -> None:
+    script.answers[method] = [flood()]
+    with pytest.raises(fault, match="longer than 1000000 bytes"):
+        BlueskyPublisher().publish(parcel)
+
+
+def test_the_longest_call_ends_before_its_claim_is_taken_over() -> None:
+    assert timedelta(seconds=7 * module.DEADLINE) < CLAIM_PATIENCE
+
+
+def test_the_longest_call_is_seven_exchanges(script: Script, parcel: Parcel) -> None:
+    expired, nothing = (401, {}), (400, {"error": "RecordNotFound"})
+    script.answers["putRecord"] = [expired, (400, {"error": "InvalidSwap"})]
+    script.answers["getRecord"] = [expired, nothing]
+    with pytest.raises(PublisherRejectedError, match="left alone"):
+        BlueskyPublisher().publish(parcel)
+    assert len(script.asked) == 7
+
+
+def test_it_works_inside_an_event_loop_too(script: Script, parcel: Parcel) -> None:
+    script.answers["putRecord"] = [(200, {"uri": "at://here"})]
+
+    async def publish() -> str:
+        return BlueskyPublisher().publish(parcel).uri
+
+    assert asyncio.run(publish()) == "at://here"
+
+
+@pytest.mark.parametrize(
+    "answer", [(200, b"<html>"), (200, {}), (200, {"value": None}), (200, b"[" * 100_000)]
+)
+def test_an_answer_without_a_record_does_not_mean_that_nothing_is_there(
+    script: Script, parcel: Parcel, answer: Any
+) -> None:
+    script.answers["getRecord"] = [answer]
+    with pytest.raises(InDoubtError, match="does not say what it has"):
+        BlueskyPublisher().find(parcel)
+
+
+def test_a_servers_words_become_one_line_that_can_be_stored(script: Script, parcel: Parcel) -> None:
+    script.answers["putRecord"] = [(400, {"message": "No\x00, \ud800\nno."})]
+    with pytest.raises(PublisherRejectedError, match=r"refuses the post: No ,   no\.$"):
+        BlueskyPublisher().publish(parcel)
+    script.answers["putRecord"] = [(200, {"uri": "at://\x00"})]
+    with pytest.raises(InDoubtError, match="no address"):
+        BlueskyPublisher().publish(parcel)
+
+
 @pytest.mark.parametrize("answer", [None, (503, {"message": "Restarting"})])
 def test_a_failure_at_sign_in_sent_nothing(script: Script, parcel: Parcel, answer: Any) -> None:
     script.answers["createSession"] = [answer]
@@ -223,6 +323,17 @@ def test_a_rate_limit_says_how_long_to_wait_by_the_servers_clock(
     with pytest.raises(NotSentError) as untold:
         publisher.publish(parcel)
     assert untold.value.retry_in == module.RATE_LIMIT_WAIT
+
+
+@pytest.mark.parametrize("reset", ["inf", "-inf", "nan", "soon", "1e999"])
+def test_a_rate_limit_that_is_no_time_counts_as_unsaid(
+    script: Script, parcel: Parcel, reset: str
+) -> None:
+    headers = {"ratelimit-reset": reset, "date": "Mon, 25 May 2026 14:23:30 GMT"}
+    script.answers["putRecord"] = [(429, {}, headers)]
+    with pytest.raises(NotSentError) as told:
+        BlueskyPublisher().publish(parcel)
+    assert told.value.retry_in == module.RATE_LIMIT_WAIT
 
 
 @pytest.mark.parametrize(
