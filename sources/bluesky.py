@@ -7,6 +7,7 @@ ever fetched.
 import json
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -28,6 +29,7 @@ from sources.collect import (
     Rejected,
     Removal,
     SourceFaultError,
+    plain_words,
     user_agent,
 )
 
@@ -164,9 +166,12 @@ class _Reading:
         for item in items:
             if isinstance(item, NewPost):
                 self._seen += 1
-                if not item.text or not self._keep(item):
-                    continue
-            self._items.append(item)
+                if item.text and self._keep(item):
+                    self._items.append(item)
+                elif item.edit:  # what it said before may be stored
+                    self._items.append(Removal("post", item.uri, "edited by its author"))
+            else:
+                self._items.append(item)
 
     def reject(self, raw: bytes, fault: Exception) -> None:
         self._items.append(Rejected(f"unreadable event: {fault!r}"[:500], raw))
@@ -178,13 +183,13 @@ class _Reading:
 def _change(
     did: str, rkey: str, action: str, record: Any, arrived: datetime | None
 ) -> Iterable[Item]:
-    """One post created, updated or deleted. An update takes the old text away first."""
+    """One post created, updated or deleted."""
     uri = f"at://{did}/{POSTS}/{rkey}"
     match action:
         case "create":
             return (_post(did, rkey, record, arrived),)
         case "update":
-            return Removal("post", uri, "edited by its author"), _post(did, rkey, record, arrived)
+            return (replace(_post(did, rkey, record, arrived), edit=True),)
         case "delete":
             return (Removal("post", uri, "deleted by its author"),)
         case _:
@@ -284,7 +289,5 @@ def _listen(url: str, address: str, contact: str) -> Generator[list[bytes]]:
     except InvalidStatus as fault:
         status = fault.response.status_code
         raise SourceFaultError(f"{address} refuses us: its server answers {status}.") from fault
-    except TimeoutError as fault:
-        raise SourceFaultError(f"{address} does not answer in time.") from fault
     except (OSError, WebSocketException) as fault:
-        raise SourceFaultError(f"{address} cannot be reached: {fault}.") from fault
+        raise SourceFaultError(f"{address} cannot be reached: {plain_words(fault)}.") from fault

@@ -5,10 +5,13 @@ Past this module nobody can tell Bluesky from a feed.
 
 import hashlib
 import logging
+import re
+import ssl
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from socket import gaierror
 from typing import Any, Literal, Protocol
 
 from sqlalchemy import Text, any_, bindparam, delete, func, or_, select
@@ -16,13 +19,18 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from sources.models import STREAMED_KINDS, Erasure, Post, RejectedItem, Source, SourceEvent
-from sources.pseudonyms import pseudonym
+from sources.pseudonyms import erased_name, pseudonym
 from sources.register import FAILING, is_paused, last_event, pause
 
 CLOCK_SKEW = timedelta(minutes=5)  # a post from further in the future than this is dated now
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # a date before the platforms existed is no date
 MAX_URI_BYTES = 2000  # a PostgreSQL index entry holds 2,704 bytes, the platform's name included
-MAX_REJECT_BYTES = 64 * 1024  # enough to see what was wrong
+MAX_TEXT_LENGTH = 100_000  # characters; a longer text is an archive, not a post
+# Rejected items: enough to see what was wrong, and no more of people's words than that.
+MAX_REJECT_BYTES = 4 * 1024
+MAX_FEED_REJECT_BYTES = 64 * 1024  # a feed's entry is a whole article
+MAX_REJECTS = 200  # per source: each removal is searched for in all of them
+KEEP_REJECTS = timedelta(days=7)  # broken for longer means that nobody is looking into it
 MIN_BACK_OFF = timedelta(minutes=15)  # first wait after a failed poll; then as long again
 MAX_BACK_OFF = timedelta(days=1)
 
@@ -31,7 +39,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NewPost:
-    """A post as a platform shows it. The author id is turned into a pseudonym and never stored."""
+    """A post as a platform shows it.
+
+    ``author`` is stored as a pseudonym only. The addresses (``uri``, ``url``, ``reply_to``) are
+    stored as they are, and on Bluesky they name the account: its removal is found by them.
+    """
 
     uri: str
     author: str
@@ -40,6 +52,7 @@ class NewPost:
     url: str | None = None
     lang: str | None = None
     reply_to: str | None = None
+    edit: bool = False  # takes the place of the post with this uri, if that says something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,11 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An item that could not be read. It is set aside, and its batch goes on."""
+    """An item that could not be read. It is set aside, and its batch goes on.
+
+    Its bytes may hold names and words of people: they go with the first removal that names the
+    post or the account, and after KEEP_REJECTS in any case.
+    """
 
     reason: str
     raw: bytes
@@ -108,6 +125,24 @@ class Collector(Protocol):
 def user_agent(contact: str = "") -> str:
     """Who we say we are, with an address where a source's keeper reaches us."""
     return f"Breakwater/0.1 (+{contact})" if contact else "Breakwater/0.1"
+
+
+def plain_words(fault: BaseException) -> str:
+    """Why a connection failed, in a person's words where we know them; the end of a sentence."""
+    cause: BaseException | None = fault
+    while cause is not None:
+        match cause:
+            case gaierror():
+                return "its name is not known here; is the network closed?"
+            case ConnectionRefusedError():
+                return "nothing answers at that address (connection refused)"
+            case TimeoutError():
+                return "it does not answer in time"
+            case ssl.SSLCertVerificationError():
+                return "its certificate is not valid"
+        cause = cause.__cause__ or cause.__context__
+    said = re.sub(r"\[(?:Errno|SSL)[^][]*\] ?| ?\(_ssl\.c:\d+\)", "", str(fault))
+    return said.strip().rstrip(".") or type(fault).__name__
 
 
 def collect(
@@ -187,22 +222,16 @@ def save_batch(
 ) -> int:
     """Put a whole batch and its cursor into the caller's transaction. The number of posts stored.
 
-    Safe to repeat: a post that is there stays as it is, a removal of nothing removes nothing.
+    Safe to repeat: a post that is there stays as it is unless an edit says something else, and a
+    removal of nothing removes nothing.
     """
-    posts, removals, rejects = _fold(batch.items, now)
+    posts, removals, rejects = _fold(batch.items)
     # Two sources of one platform may carry the same posts: taking turns beats a deadlock.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"save {platform}"))))
-    _erase(session, platform, removals, now)
+    _set_aside(session, source, rejects, now)  # before the removals, which take some away again
+    _erase(session, platform, removals, pseudonym_key, now)
+    _erase(session, platform, _reworded(session, platform, posts), pseudonym_key, now)
     stored = _store(session, source, posts, platform, pseudonym_key, now)
-    session.add_all(
-        RejectedItem(
-            source_id=source.id,
-            reason=_clean(reject.reason),
-            raw=reject.raw[:MAX_REJECT_BYTES],
-            at=now,
-        )
-        for reject in rejects
-    )
     event = last_event(session, source, FAILING)
     if event is not None and event.kind == "failed":
         session.add(SourceEvent(source_id=source.id, kind="recovered", at=now))
@@ -218,9 +247,7 @@ def save_batch(
     return stored
 
 
-def _fold(
-    items: Sequence[Item], now: datetime
-) -> tuple[list[NewPost], list[Removal], list[Rejected]]:
+def _fold(items: Sequence[Item]) -> tuple[list[NewPost], list[Removal], list[Rejected]]:
     """What is left when the items have happened one after the other.
 
     All removals may then run before all posts: a post that a later item removed is gone from the
@@ -232,12 +259,13 @@ def _fold(
     for item in items:
         match item:
             case NewPost():
-                post = replace(item, uri=_clean(item.uri), text=_clean(item.text))
+                text = _clean(item.text)[:MAX_TEXT_LENGTH]
+                post = replace(item, uri=_clean(item.uri), text=text)
                 if len(post.uri.encode()) > MAX_URI_BYTES:
                     raw = post.uri.encode()
                     rejects.append(Rejected("the post's address is too long to keep", raw))
-                else:
-                    posts.setdefault(post.uri, post)
+                elif post.edit or post.uri not in posts:
+                    posts[post.uri] = post
             case Removal(scope="post"):
                 uri = _clean(item.uri)
                 posts.pop(uri, None)
@@ -257,8 +285,81 @@ def _account_prefix(did: str) -> str:
     return f"at://{did}/"
 
 
-def _erase(session: Session, platform: str, removals: Sequence[Removal], now: datetime) -> None:
-    """Delete what ``removals`` (from _fold) name, readings with it; leave a proof of each."""
+def _set_aside(
+    session: Session, source: Source, rejects: Sequence[Rejected], now: datetime
+) -> None:
+    """Keep what could not be read, each thing once; forget what has been kept long enough."""
+    # Whoever saves a batch does it for all sources, some of which are read no more. Two that do
+    # it at the same time pass each other by.
+    old = select(RejectedItem.id).where(RejectedItem.at < now - KEEP_REJECTS)
+    old = old.with_for_update(skip_locked=True)
+    session.execute(delete(RejectedItem).where(RejectedItem.id.in_(old)))
+    if not rejects:
+        return
+    theirs = select(RejectedItem.reason, func.sha256(RejectedItem.raw))
+    kept = {
+        tuple(row) for row in session.execute(theirs.where(RejectedItem.source_id == source.id))
+    }
+    longest = MAX_FEED_REJECT_BYTES if source.kind == "feed" else MAX_REJECT_BYTES
+    for reject in rejects:
+        reason, raw = _clean(reject.reason), reject.raw[:longest]
+        known = (reason, hashlib.sha256(raw).digest())
+        if known not in kept and len(kept) < MAX_REJECTS:
+            kept.add(known)
+            session.add(RejectedItem(source_id=source.id, reason=reason, raw=raw, at=now))
+    session.flush()
+
+
+def _forget_rejects(session: Session, removals: Sequence[Removal]) -> None:
+    """Delete the rejected items that hold every part of an address that ``removals`` name.
+
+    Its parts, because an event tells the account and the post's key apart. One too many does no
+    harm. Feeds tell of no removals, and their items are large: they are not searched.
+    """
+    names = [
+        removal.uri.removeprefix("at://").removeprefix("reddit:").rstrip("/").encode().split(b"/")
+        for removal in removals
+    ]
+    kept = select(RejectedItem.id, RejectedItem.raw).join(Source).where(Source.kind != "feed")
+    doomed = [
+        reject_id
+        for reject_id, raw in session.execute(kept)
+        if any(all(part in raw for part in parts) for parts in names)
+    ]
+    if doomed:
+        session.execute(delete(RejectedItem).where(RejectedItem.id.in_(doomed)))
+
+
+def _reworded(session: Session, platform: str, posts: Sequence[NewPost]) -> list[Removal]:
+    """A removal of each stored post whose edit is among ``posts`` and has another text.
+
+    Streams tell an edit again after each reconnect; a text that is there keeps its reading.
+    """
+    edits = {post.uri: post.text for post in posts if post.edit}
+    if not edits:
+        return []
+    uris = bindparam("uris", list(edits), ARRAY(Text))
+    stored = select(Post.uri, Post.text).where(Post.platform == platform, Post.uri == any_(uris))
+    return [
+        Removal("post", uri, "edited by its author")
+        for uri, text in session.execute(stored)
+        if text != edits[uri]
+    ]
+
+
+def _erase(
+    session: Session,
+    platform: str,
+    removals: Sequence[Removal],
+    pseudonym_key: bytes,
+    now: datetime,
+) -> None:
+    """Delete what ``removals`` (from _fold) name, readings and rejected items with it.
+
+    Of each post a proof stays, which names it to nobody without the key.
+    """
+    if not removals:
+        return
     posts = {removal.uri: removal.reason for removal in removals if removal.scope == "post"}
     accounts = {removal.uri: removal.reason for removal in removals if removal.scope == "account"}
     erased: list[tuple[str, str]] = []
@@ -272,9 +373,10 @@ def _erase(session: Session, platform: str, removals: Sequence[Removal], now: da
             prefix = next(prefix for prefix in accounts if uri.startswith(prefix))
             erased.append((uri, accounts[prefix]))
     session.add_all(
-        Erasure(uri_sha256=hashlib.sha256(uri.encode()).hexdigest(), reason=_clean(reason), at=now)
+        Erasure(uri_sha256=erased_name(pseudonym_key, platform, uri), reason=_clean(reason), at=now)
         for uri, reason in erased
     )
+    _forget_rejects(session, removals)
 
 
 def _store(

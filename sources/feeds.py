@@ -10,8 +10,12 @@ import html
 import io
 import json
 import re
+import socket
 import time
+import zlib
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -22,7 +26,16 @@ import feedparser
 import httpx
 import nh3
 
-from sources.collect import Batch, Item, NewPost, Rejected, SourceFaultError, user_agent
+from sources.collect import (
+    MAX_TEXT_LENGTH,
+    Batch,
+    Item,
+    NewPost,
+    Rejected,
+    SourceFaultError,
+    plain_words,
+    user_agent,
+)
 
 # Etiquette: domain.md 4.4 and requirement 34.
 MIN_INTERVAL = timedelta(hours=1)
@@ -30,8 +43,19 @@ MAX_INTERVAL = timedelta(days=1)  # a feed that asks for longer is still looked 
 MAX_RETRY_AFTER = timedelta(days=7)
 MAX_BYTES = 10 * 1024 * 1024
 TIMEOUT = httpx.Timeout(20)  # seconds for each of: connect, one read, one write
-DEADLINE = 120.0  # seconds for the whole answer: a server may not drip for ever
+DEADLINE = 120.0  # seconds from the name's lookup to the last byte: a server may drip for ever
+MAX_REDIRECTS = 5
 MAX_URI_LENGTH = 1000  # characters; longer ids are hashed
+# Characters of one text's HTML: twice what is stored of it. The sanitizer's time grows with the
+# square of the depth of nested tags: 4 s for this many characters of "<div>", hours for 10 MB.
+MAX_MARKUP_LENGTH = 2 * MAX_TEXT_LENGTH
+# feedparser looks for an e-mail address in each author by a pattern whose time is the square
+# of the name's length: 12 s for 50,000 letters. Authors become pseudonyms: 300 bytes do.
+LONG_AUTHOR = re.compile(
+    rb"(<(?:\w+:)?(?:author|contributor|creator|managingEditor|name|owner|publisher|webMaster)\b"
+    rb"[^<>]{0,200}>\s{0,20}(?:<!\[CDATA\[)?[^<]{300})[^<]+",
+    re.IGNORECASE,
+)
 PERIODS = {
     "hourly": 1,
     "daily": 24,
@@ -64,34 +88,48 @@ class Feed:
         interval = _interval(feed.feed)
         cursor = {"interval_hours": interval / timedelta(hours=1)}
         for key, header in (("etag", "etag"), ("modified", "last-modified")):
-            if header in response.headers:
-                cursor[key] = response.headers[header]
+            validator = response.headers.get(header)
+            # Any other character could not be sent back.
+            if validator and validator.isascii() and validator.isprintable():
+                cursor[key] = validator
         yield Batch(items, cursor, seen=len(items), next_poll_in=interval)
 
     def _fetch(self, cursor: dict[str, Any]) -> tuple[httpx.Response, bytes]:
-        """The feed's answer (200 or 304) and its body."""
+        """The feed's answer (200 or 304) and its body, or SourceFaultError at the DEADLINE."""
         headers = {"User-Agent": user_agent(self.contact), "Accept-Encoding": "gzip"}
         if "etag" in cursor:
             headers["If-None-Match"] = cursor["etag"]
         if "modified" in cursor:
             headers["If-Modified-Since"] = cursor["modified"]
+        line, asker = _Line(), ThreadPoolExecutor(1, "feed")
+        answer = asker.submit(self._ask, headers, line)
+        try:
+            return answer.result(DEADLINE)
+        except TimeoutError:
+            raise SourceFaultError(f"{self.address} does not answer in time.") from None
+        finally:
+            line.hang_up()
+            asker.shutdown(wait=False)
+
+    def _ask(self, headers: dict[str, str], line: "_Line") -> tuple[httpx.Response, bytes]:
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         try:
-            with (
-                httpx.Client(
-                    timeout=TIMEOUT, follow_redirects=True, max_redirects=5, cookies=no_cookies
-                ) as client,
-                client.stream("GET", self.address, headers=headers) as response,
-            ):
-                self._check(response)
-                return response, self._body(response)
-        except httpx.TooManyRedirects:
-            raise SourceFaultError(f"{self.address} sends us in circles.") from None
-        except httpx.TimeoutException:
-            raise SourceFaultError(f"{self.address} does not answer in time.") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as fault:
-            reason = str(fault) or type(fault).__name__
-            raise SourceFaultError(f"{self.address} cannot be read: {reason}.") from fault
+            with httpx.Client(timeout=TIMEOUT, cookies=no_cookies) as client:
+                request = client.build_request(
+                    "GET", self.address, headers=headers, extensions={"trace": line}
+                )
+                # Step by step, because httpx would read the body of each redirect to its end.
+                for _ in range(MAX_REDIRECTS + 1):
+                    response = client.send(request, stream=True)
+                    if response.next_request is None:
+                        self._check(response)
+                        return response, self._body(response)
+                    response.close()
+                    request = response.next_request
+        except (httpx.HTTPError, httpx.InvalidURL, zlib.error) as fault:
+            sentence = f"{self.address} cannot be read: {plain_words(fault)}."
+            raise SourceFaultError(sentence) from fault
+        raise SourceFaultError(f"{self.address} sends us in circles.")
 
     def _check(self, response: httpx.Response) -> None:
         status = response.status_code
@@ -117,15 +155,22 @@ class Feed:
                 )
 
     def _body(self, response: httpx.Response) -> bytes:
-        body, deadline = bytearray(), time.monotonic() + DEADLINE
-        for chunk in response.iter_bytes():
-            body += chunk
+        """The unpacked body. Unpacked here, so that a small bomb never becomes a large body."""
+        if response.status_code == httpx.codes.NOT_MODIFIED:
+            return b""
+        packing = response.headers.get("content-encoding", "").strip().lower()
+        if packing not in ("", "identity", "gzip"):
+            raise SourceFaultError(f"{self.address} is packed in a way that we did not ask for.")
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16) if packing == "gzip" else None
+        body = bytearray()
+        for chunk in response.iter_raw():
+            body += unpacker.decompress(chunk, MAX_BYTES + 1 - len(body)) if unpacker else chunk
             if len(body) > MAX_BYTES:
                 raise SourceFaultError(
                     f"{self.address} is larger than {MAX_BYTES // 1024**2} MB: too long for a feed."
                 )
-            if time.monotonic() > deadline:
-                raise SourceFaultError(f"{self.address} does not answer in time.")
+            if unpacker and unpacker.eof:
+                break
         return bytes(body)
 
     def _parse(self, response: httpx.Response, body: bytes) -> Any:
@@ -135,7 +180,7 @@ class Feed:
             key: response.headers[key] for key in ("content-type",) if key in response.headers
         }
         feed = feedparser.parse(
-            io.BytesIO(body),
+            io.BytesIO(LONG_AUTHOR.sub(rb"\1", body)),
             response_headers=headers,
             resolve_relative_uris=False,
             sanitize_html=False,  # nh3 does it, and leaves no tag at all
@@ -143,6 +188,27 @@ class Feed:
         if not feed.get("version") and not feed.entries:
             raise SourceFaultError(f"{self.address} is not a feed: it is neither RSS nor Atom.")
         return feed
+
+
+class _Line:
+    """The connection of one request (told by httpcore's trace), to be hung up by another thread."""
+
+    def __init__(self) -> None:
+        self._over = False
+        self._socket: socket.socket | None = None
+
+    def __call__(self, event: str, info: dict[str, Any]) -> None:
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._socket = info["return_value"].get_extra_info("socket")
+        if self._over and event.endswith((".connect_tcp.started", ".send_request_headers.started")):
+            raise httpx.ReadTimeout("hung up")
+
+    def hang_up(self) -> None:
+        """End what is being read, and let nothing new begin."""
+        self._over = True
+        if self._socket is not None:
+            with suppress(OSError):  # it is closed already
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def _retry_after(response: httpx.Response) -> timedelta | None:
@@ -225,11 +291,17 @@ def _text(detail: Any) -> str:
     return plain_text(value)
 
 
-BREAKS = re.compile(r"<(?:br|hr|/p|/div|/li|/tr|/h[1-6]|/blockquote|/figure|/pre)\b[^>]*>", re.I)
+BREAKS = re.compile(
+    r"<(?:br|hr|/p|/div|/li|/tr|/h[1-6]|/blockquote|/figure|/pre)\b[^<>]{0,200}>", re.I
+)
 
 
 def plain_text(markup: str) -> str:
-    """What a reader sees of ``markup``: no tags, entities resolved, a line for each paragraph."""
+    """What a reader sees of ``markup``: no tags, entities resolved, a line for each paragraph.
+
+    Only the first MAX_MARKUP_LENGTH characters are looked at.
+    """
+    markup = markup[:MAX_MARKUP_LENGTH]
     flat = BREAKS.sub("\n", re.sub(r"\s+", " ", markup))
     text = html.unescape(nh3.clean(flat, tags=set()))
     lines = (" ".join(line.split()) for line in text.split("\n"))

@@ -14,8 +14,20 @@ def pseudonym(key: bytes, platform: str, author: str, at: datetime) -> str:
     Sixteen hex digits. Same author, same epoch: same name; without the key nobody gets back, and
     the same id on two platforms gives two names. ValueError for a key that could be guessed.
     """
+    epoch = int(at.timestamp() // EPOCH.total_seconds())
+    return _keyed(key, f"{epoch}\n{platform}\n{author}")[:DIGITS]
+
+
+def erased_name(key: bytes, platform: str, uri: str) -> str:
+    """What stays of the address of an erased post (Erasure.uri_sha256): a keyed HMAC-SHA-256.
+
+    64 hex digits. Keyed, because short ids like Reddit's could be counted through until a plain
+    hash matches; with the key one can still prove that a given address was erased.
+    """
+    return _keyed(key, f"erased\n{platform}\n{uri}")
+
+
+def _keyed(key: bytes, identity: str) -> str:
     if len(key) < MIN_KEY_BYTES:
         raise ValueError(f"the pseudonym key needs at least {MIN_KEY_BYTES} bytes")
-    epoch = int(at.timestamp() // EPOCH.total_seconds())
-    identity = f"{epoch}\n{platform}\n{author}".encode("utf-8", "surrogatepass")
-    return hmac.digest(key, identity, "sha256").hex()[:DIGITS]
+    return hmac.digest(key, identity.encode("utf-8", "surrogatepass"), "sha256").hex()

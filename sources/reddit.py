@@ -1,8 +1,11 @@
-"""A subreddit's new submissions and comments, through Reddit's API and by Reddit's rules.
+"""A subreddit's new submissions and comments, through Reddit's API.
 
 Off until Reddit has approved the use in writing (Responsible Builder Policy, November 2025).
+What is removed on Reddit is erased here only while it is still among the newest, see OVERLAP: a
+removal that comes later goes unnoticed, and nothing is purged after a time.
 """
 
+import json
 from collections.abc import Generator, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,10 +17,15 @@ from praw.exceptions import PRAWException
 from sources.collect import Batch, Item, NewPost, Rejected, Removal, SourceFaultError
 
 POLL_EVERY = timedelta(minutes=2)  # two requests each: far below 100 a minute per client
-OVERLAP = timedelta(minutes=30)  # looked at again, so that what has been removed since is erased
+OVERLAP = timedelta(minutes=30)  # before the newest item read: looked at again for removals
 MAX_ITEMS = 1000  # Reddit's listings end here
 WINDOW = timedelta(minutes=10)  # over which Reddit counts requests
 GONE = ("[deleted]", "[removed]")
+# All that is kept of an item that cannot be read: what we would have read.
+FIELDS = (
+    *("name", "title", "selftext", "body", "author", "author_fullname"),
+    *("created_utc", "permalink", "parent_id", "removed_by_category"),
+)
 
 
 class _NoRetry(prawcore.sessions.FiniteRetryStrategy):
@@ -73,7 +81,10 @@ class Subreddit:
         core._retry_strategy_class = _NoRetry
 
     def batches(self, cursor: dict[str, Any] | None) -> Generator[Batch]:
-        """One batch with what is new, the oldest first, and what was removed lately."""
+        """One batch: what is new, the oldest first, and what within OVERLAP is now but a shell.
+
+        An item that has left the listing altogether tells us nothing, and stays.
+        """
         newest = (cursor or {}).get("newest", 0.0)
         since = newest - OVERLAP.total_seconds() if newest else None
         try:
@@ -154,4 +165,5 @@ def _item(fields: dict[str, Any]) -> Item:
             reply_to=parent and f"reddit:{parent}",
         )
     except (KeyError, ValueError, TypeError, OverflowError) as fault:
-        return Rejected(f"unreadable item: {fault!r}", repr(fields).encode())
+        raw = {key: str(fields[key]) for key in FIELDS if key in fields}
+        return Rejected(f"unreadable item: {fault!r}", json.dumps(raw).encode())

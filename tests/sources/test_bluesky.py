@@ -181,7 +181,6 @@ def test_updates_deletes_and_accounts_come_in_order(listen: Listen) -> None:
         if not isinstance(item, Rejected)
     ] == [
         "first",
-        ("post", uri("1"), "edited by its author"),
         "edited",
         ("post", uri("1"), "deleted by its author"),
         ("account", BOB, "account takendown"),
@@ -198,11 +197,11 @@ def test_only_what_is_kept_is_handed_on_but_all_posts_are_counted(listen: Listen
     assert sum(batch.seen for batch in batches) == 3
     kept, edited = items(batches)
     assert isinstance(kept, NewPost)
-    assert isinstance(edited, Removal)  # the post said "ballot" once; now it does not
+    assert edited == Removal("post", uri("1"), "edited by its author")  # it says "ballot" no more
     assert batches[-1].newest == START + timedelta(seconds=3)
 
 
-HALF = commit(2, "create", "2", "cut in half — here")[:180].encode()
+HALF = commit(2, "create", "2", "cut in half — here", did=BOB)[:180].encode()
 
 
 def test_what_cannot_be_read_is_set_aside_and_the_stream_goes_on(listen: Listen) -> None:
@@ -295,6 +294,44 @@ def test_a_reconnect_rewinds_and_nothing_is_doubled_or_lost(
         assert kinds == ["failed", "recovered", "failed"]
 
 
+def test_an_edit_told_again_after_a_reconnect_leaves_the_post_as_it_is(
+    server: JetstreamServer, source_of: AddSource, collect_now: Collect, posts: Posts
+) -> None:
+    story = [commit(1, "create", "1", "first"), commit(2, "update", "1", "edited")]
+    source = source_of("jetstream", server.url)
+    stored = []
+    for server.scripts in ([story[:1]], [story], [story], [story[1:]]):
+        with pytest.raises(SourceFaultError):
+            collect_now(source, Jetstream(server.url, keep=everything))
+        stored.append([(post.id, post.text) for post in posts()])
+    assert [texts for ((_, texts),) in stored] == ["first", "edited", "edited", "edited"]
+    assert stored[1] == stored[2] == stored[3]
+
+
+def test_nothing_of_a_post_that_could_not_be_read_outlives_its_deletion(
+    server: JetstreamServer,
+    sessions: sessionmaker[Session],
+    source_of: AddSource,
+    collect_now: Collect,
+) -> None:
+    broken = [commit(2, "shrug", rkey, "private words") for rkey in ("3kone", "3ktwo")]
+    source = source_of("jetstream", server.url)
+
+    def kept_after(*lines: str) -> list[bytes]:
+        server.scripts = [lines]
+        with pytest.raises(SourceFaultError):
+            collect_now(source, Jetstream(server.url, keep=everything))
+        with sessions() as session:
+            return list(session.scalars(select(RejectedItem.raw).order_by(RejectedItem.id)))
+
+    one, two = (text.encode() for text in broken)
+    others = commit(3, "shrug", "3kone", "hers", did=BOB).encode()
+    assert kept_after(*broken, others.decode()) == [one, two, others]
+    assert kept_after(commit(6, "delete", "3kone")) == [two, others]
+    assert kept_after(line("account", 7, active=False, status="deleted")) == [others]
+    assert kept_after(broken[0], line("account", 8, active=False)) == [others]
+
+
 def test_a_line_cut_in_half_and_a_deactivated_account_end_right_in_the_database(
     server: JetstreamServer,
     sessions: sessionmaker[Session],
@@ -321,8 +358,13 @@ def test_a_line_cut_in_half_and_a_deactivated_account_end_right_in_the_database(
 
 
 def test_a_server_that_is_not_there_or_refuses_gives_a_sentence() -> None:
-    with pytest.raises(SourceFaultError, match=r"^ws://127\.0\.0\.1:1 cannot be reached: .*\.$"):
+    with pytest.raises(
+        SourceFaultError,
+        match=r"^ws://127\.0\.0\.1:1 cannot.* \(connection refused\)\.$",
+    ):
         list(Jetstream("ws://127.0.0.1:1", keep=everything).batches(None))
+    with pytest.raises(SourceFaultError, match="its name is not known here"):
+        list(Jetstream("ws://no-such-host.invalid", keep=everything).batches(None))
 
     def refuse(connection: ServerConnection, request: object) -> Any:
         return connection.respond(503, "closed\n")

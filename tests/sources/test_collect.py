@@ -1,4 +1,3 @@
-import hashlib
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,6 +14,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from monitor.models import Reading
 from sources import register
 from sources.collect import (
+    KEEP_REJECTS,
+    MAX_FEED_REJECT_BYTES,
+    MAX_REJECT_BYTES,
+    MAX_REJECTS,
     MIN_BACK_OFF,
     Batch,
     Item,
@@ -22,10 +25,12 @@ from sources.collect import (
     Rejected,
     Removal,
     SourceFaultError,
+    plain_words,
     record_failure,
     save_batch,
 )
 from sources.models import Erasure, Post, RejectedItem, Source, SourceEvent
+from sources.pseudonyms import erased_name
 from tests.sources.conftest import KEY, AddSource, Collect, Posts
 
 ALICE, BOB = "did:plc:alice", "did:plc:bob"
@@ -162,9 +167,86 @@ def test_a_removal_takes_the_reading_along_and_leaves_only_a_hash(
     assert len(session.scalars(select(Reading)).all()) == 1
     erasures = session.scalars(select(Erasure)).all()
     assert {erasure.uri_sha256 for erasure in erasures} == {
-        hashlib.sha256(_uri(rkey=rkey).encode()).hexdigest() for rkey in "12"
+        erased_name(KEY, "bluesky", _uri(rkey=rkey)) for rkey in "12"
     }
     assert {(erasure.reason, erasure.at) for erasure in erasures} == {("account deactivated", now)}
+
+
+def test_an_edit_replaces_a_post_only_if_it_says_something_else(
+    session: Session, stream: Source, now: datetime
+) -> None:
+    def ids() -> list[int]:
+        return list(session.scalars(select(Post.id)))
+
+    _save(session, stream, _post(text="nul\x00"), now=now)
+    (first,) = ids()
+    assert _save(session, stream, _post(text="nul", edit=True), now=now) == 0
+    assert ids() == [first]
+    assert session.scalars(select(Erasure)).all() == []
+    again = [_post(text="a"), _post(text="b", edit=True), _post(text="a")]
+    assert _save(session, stream, *again, now=now) == 1
+    assert _texts(session) == {_uri(): "b"}
+    assert session.scalars(select(Erasure.reason)).all() == ["edited by its author"]
+    (second,) = ids()
+    assert _save(session, stream, *again, now=now) == 0
+    assert (ids(), first == second, stream.kept) == ([second], False, 2)
+
+
+# What could not be read
+
+
+def _set_aside(session: Session) -> list[tuple[str, bytes]]:
+    kept = select(RejectedItem.reason, RejectedItem.raw).order_by(RejectedItem.id)
+    return [(reason, raw) for reason, raw in session.execute(kept)]
+
+
+def test_a_broken_item_is_kept_once_cut_to_size_and_for_a_week(
+    session: Session, stream: Source, feed: Source, now: datetime
+) -> None:
+    long = b"x" * 10**6
+    for source, longest in ((stream, MAX_REJECT_BYTES), (feed, MAX_FEED_REJECT_BYTES)):
+        for _ in range(2):
+            broken = [Rejected("no text", b"a"), Rejected("no text", long), Rejected("b", b"a")]
+            _save(session, source, *broken, *broken, now=now)
+        mine = [("no text", b"a"), ("no text", b"x" * longest), ("b", b"a")]
+        assert _set_aside(session)[-3:] == mine
+    assert len(_set_aside(session)) == 6
+    _save(session, stream, now=now + KEEP_REJECTS)
+    assert len(_set_aside(session)) == 6
+    _save(session, stream, now=now + KEEP_REJECTS + timedelta(seconds=1))
+    assert _set_aside(session) == []  # the feed's too, though nobody reads it any more
+
+
+def test_a_source_that_is_broken_throughout_does_not_fill_the_disk(
+    session: Session, stream: Source, now: datetime
+) -> None:
+    broken = [Rejected("no text", str(n).encode()) for n in range(MAX_REJECTS + 50)]
+    _save(session, stream, *broken, now=now)
+    _save(session, stream, *broken[::-1], now=now)
+    assert len(_set_aside(session)) == MAX_REJECTS
+
+
+@pytest.mark.parametrize(
+    ("platform", "removal", "raw"),
+    [
+        ("bluesky", _account_gone(), b'{"did":"did:plc:alice","commit":'),
+        (
+            "bluesky",
+            _gone(),
+            b'{"did":"did:plc:alice","app.bsky.feed.post","rkey":"1"',
+        ),
+        ("reddit", Removal("post", "reddit:t3_s1", "removed on Reddit"), b'{"name": "t3_s1"}'),
+    ],
+)
+def test_a_removal_takes_along_what_could_not_be_read(
+    session: Session, now: datetime, platform: str, removal: Removal, raw: bytes
+) -> None:
+    kind, address = ("reddit", "news") if platform == "reddit" else ("firehose", "wss://a.example")
+    source = register.add_source(session, kind, address, "", now)
+    for items in ([Rejected("broken", raw), Rejected("broken", b"other")], [removal]):
+        batch = Batch(items, {}, 0)
+        save_batch(session, source, batch, platform=platform, pseudonym_key=KEY, now=now)
+    assert _set_aside(session) == [("broken", b"other")]
 
 
 def test_an_account_s_removal_spares_names_that_begin_alike(
@@ -200,8 +282,9 @@ def test_a_very_long_post_is_stored_whole_and_a_very_long_address_is_set_aside(
     session: Session, stream: Source, now: datetime
 ) -> None:
     long = "ä" * 100_000
-    _save(session, stream, _post(text=long), _post(rkey="x" * 3000), now=now)
-    assert _texts(session) == {_uri(): long}
+    longer = _post(rkey="2", text=long + "and more")
+    _save(session, stream, _post(text=long), longer, _post(rkey="x" * 3000), now=now)
+    assert _texts(session) == {_uri(): long, _uri(rkey="2"): long}
     assert "too long" in session.scalars(select(RejectedItem)).one().reason
 
 
@@ -289,7 +372,7 @@ def _items(told: Told) -> list[Item]:
         case "create":
             return [_post(did, rkey, text)]
         case "update":
-            return [_gone(did, rkey), _post(did, rkey, text)]
+            return [_post(did, rkey, text, edit=True)]
         case "delete":
             return [_gone(did, rkey)]
         case _:
@@ -340,6 +423,19 @@ def test_any_order_with_replays_ends_like_the_model(
 
 
 # Failures
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (OSError(113, "No route to host"), "No route to host"),
+        (OSError("[SSL: WRONG_VERSION_NUMBER] wrong version (_ssl.c:1006)"), "wrong version"),
+        (TimeoutError("timed out"), "it does not answer in time"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_what_went_wrong_is_said_in_plain_words(fault: Exception, words: str) -> None:
+    assert plain_words(fault) == words
 
 
 def test_an_outage_is_one_event_and_its_end_another(

@@ -1,7 +1,10 @@
 """Feeds read from a real HTTP server on loopback."""
 
 import gzip
+import socket
 import threading
+import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -285,13 +288,67 @@ def test_circles_silence_and_dead_ends_give_a_sentence(
 ) -> None:
     server.answer(302, Location="/feed.xml")
     assert "in circles" in str(_fault(Feed(server.url)))
-    assert "cannot be read" in str(_fault(Feed("http://127.0.0.1:1/feed")))
-    assert "cannot be read" in str(_fault(Feed("http://no-such-host.invalid/feed")))
+    assert "nothing answers" in str(_fault(Feed("http://127.0.0.1:1/feed")))
+    assert "its name is not known here" in str(_fault(Feed("http://no-such-host.invalid/feed")))
     server.answers[:] = [Answer(200, rss(ITEM.format(n=1)), {"Content-Encoding": "gzip"})]
     assert "cannot be read" in str(_fault(Feed(server.url)))
-    monkeypatch.setattr(feeds, "DEADLINE", -1.0)
-    server.answers[:] = [Answer(200, rss())]
-    assert "in time" in str(_fault(Feed(server.url)))
+
+
+def test_a_packing_we_did_not_ask_for_is_refused_unopened(server: FeedServer) -> None:
+    server.answer(body=b"(\xb5/\xfd", Content_Encoding="zstd")
+    assert "did not ask for" in str(_fault(Feed(server.url)))
+
+
+def test_a_small_bomb_never_becomes_a_large_body(server: FeedServer) -> None:
+    server.answer(body=gzip.compress(bytes(40 * MAX_BYTES)), Content_Encoding="gzip")
+    tracemalloc.start()
+    try:
+        assert "too long for a feed" in str(_fault(Feed(server.url)))
+        assert tracemalloc.get_traced_memory()[1] < 6 * MAX_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_validator_that_cannot_be_sent_back_is_not_kept(
+    server: FeedServer, read: Callable[..., Batch]
+) -> None:
+    server.answer(body=rss(ITEM.format(n=1)), ETag="caf\xe9")
+    assert "etag" not in read().cursor
+
+
+@pytest.mark.parametrize("drip", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n<rss>"])
+def test_a_server_that_drips_is_left_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, drip: bytes
+) -> None:
+    """Headers or body, one byte at a time: each read is in time, the whole is not."""
+    monkeypatch.setattr(feeds, "DEADLINE", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def dripping() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.sendall(drip)
+                for _ in range(100):
+                    connection.sendall(b"x")
+                    time.sleep(0.1)
+
+        thread = threading.Thread(target=dripping)
+        thread.start()
+        began = time.monotonic()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/feed"
+        assert "in time" in str(_fault(Feed(address)))
+        thread.join()
+        assert time.monotonic() - began < 8  # not the ten seconds of the whole drip
+
+
+def test_a_hostile_author_does_not_hold_everybody_up(
+    server: FeedServer, read: Callable[..., Batch]
+) -> None:
+    entry = "<item><guid>1</guid><title>Words</title><author>{}</author></item>"
+    server.answer(body=rss(entry.format("a" * 1_000_000)))
+    began = time.monotonic()
+    assert read().seen == 1
+    assert time.monotonic() - began < 10  # an hour and more without the cut
 
 
 def test_cookies_are_neither_kept_nor_sent(server: FeedServer, read: Callable[..., Batch]) -> None:
