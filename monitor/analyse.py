@@ -84,7 +84,7 @@ def _still_unread(session: Session, posts: Sequence[Post]) -> set[int]:
 
 
 def _assess(post: Post) -> Assessment:
-    """A post's assessment; one that breaks the scorer is set aside at M0 and goes to a person."""
+    """A post's assessment; one that breaks the scorer is read as M0, and its reason says so."""
     try:
         return score(post.text)
     except Exception:

@@ -6,7 +6,7 @@ Fields judge the message alone: speaker, audience and context are for a person t
 
 from dataclasses import dataclass, field
 
-# stance: only the first two can score above M0; "unclear" always goes to a person.
+# stance: only these two can score above M0; "unclear" is kept as such, scored like an assertion.
 SCORING_STANCES = frozenset({"asserts", "unclear"})
 STANCES = SCORING_STANCES | {
     "reports",  # quotes or reports another's words

@@ -7,39 +7,49 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypedDict
 
 from monitor.codebook import URGING_FORCES, MessageFields, message_level, threat_level
 from monitor.cues import (
     ACT_WORDS,
+    AGREES,
+    BALLOT,
     BRING,
     CALMS,
     CAPABILITY,
+    CLAUSE_END,
     CONDEMNS,
     CUES,
     DOUBT,
     FIGURATIVE,
+    FIREARM,
     GATHERING_PLACE,
     LOADED_WORDS,
     NAMED_PLACE,
     NAMED_TARGET,
     NARRATED,
     NEGATED,
+    NEGATED_TRIP,
     NOT_FIGURATIVE,
     POLICY,
+    REAL_TARGET,
     REPORTS,
     SPEAKING,
+    SPORTING,
     TIME_7D,
     TIME_48H,
     TIME_NOW,
     TURN,
+    VERB_END,
+    VOTERS_DO,
     WEAPON,
     Cue,
 )
 
-SCORER = "cues 1"  # name and version, stored with every reading
+SCORER = "cues 2"  # name and version, stored with every reading
 SCORED_CHARS = 20_000  # nobody reads further; a longer post costs no more than this
 SENTENCE_CHARS = 400  # a "sentence" without an end is cut here, so that work stays linear
-NEGATION_CHARS = 40  # how far before a cue its negation may stand
+CLAUSE_CHARS = 60  # how far before a cue its negation, or who said it, may stand
 QUOTE_CHARS = 400  # the longest quotation looked for
 ATTRIBUTION_CHARS = 80  # how far from a quotation its speaker may stand
 MAX_REASONS = 12  # the strongest; a person reads no more
@@ -47,8 +57,13 @@ MAX_REASONS = 12  # the strongest; a person reads no more
 SAME_LENGTH = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "}
 )
-SENTENCE_END = re.compile(rf"[.!?]\s+|\n|[^.!?\n]{{{SENTENCE_CHARS}}}")
-QUOTATION = re.compile(rf'"[^"\n]{{2,{QUOTE_CHARS}}}"')
+BLANK_OR_NOT = re.compile(r"(\s+)|\S+")
+SENTENCE_END = re.compile(rf"[.!?]\s|\n|[^.!?\n]{{{SENTENCE_CHARS}}}")
+# In single quotes an apostrophe inside a word ("don't", "judge's") ends nothing.
+QUOTATION = re.compile(
+    rf"\"[^\"\n]{{2,{QUOTE_CHARS}}}\""
+    rf"|(?<!\w)'(?=\w)(?!em\b)(?:[^'\n]|(?<=\w)'(?=\w)){{2,{QUOTE_CHARS}}}'(?!\w)"
+)
 FORCE_WORDS = {
     "wish": "as a wish",
     "predict": "as something that will happen",
@@ -81,11 +96,17 @@ CIRCUMSTANCES = (
         "Speaks of a weapon at hand, of watching or of being on the way",
     ),
 )
-BODILY_ACTS = frozenset({"kill", "assault", "unspecified_violence"})  # what sport talk speaks of
 ONE_PERSON = re.compile(r"\b(?:you|your|him|her|his)\b(?!\s+(?:all|people))", re.IGNORECASE)
-CLAUSE_END = re.compile(r"[.!?;:,\n]")
 ALIKE = 3  # hits of one kind that are looked at; more of the same changes nothing
-Reason = dict[str, str | int]
+
+
+class Reason(TypedDict):
+    """One thing that was read, in plain words, and where: offsets into the text."""
+
+    code: str
+    text: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -96,7 +117,7 @@ class Assessment:
     level: int
     threat_level: str
     stance: str
-    reasons: list[Reason]  # {"code", "text", "start", "end"}
+    reasons: list[Reason]
 
 
 @dataclass(frozen=True)
@@ -111,7 +132,8 @@ class _Hit:
 
 def score(text: str) -> Assessment:
     """Read one text: its fields and levels, and for all that scores the span that shows it."""
-    page = _Page(text[:SCORED_CHARS].translate(SAME_LENGTH))
+    read, places = _collapsed(text[:SCORED_CHARS].translate(SAME_LENGTH))
+    page = _Page(read)
     kept: dict[tuple[str, str, str, str], list[_Hit]] = {}
     gated: dict[str, tuple[int, int]] = {}
     stance = "asserts"
@@ -125,10 +147,29 @@ def score(text: str) -> Assessment:
         elif gate is not None:
             gated.setdefault(gate, (hit.start, hit.end))
     if kept:
-        return _assess(page, [hit for alike in kept.values() for hit in alike], stance)
-    stance, span = page.standing(gated)
-    reasons = [_reason(f"stance:{stance}", STANCE_WORDS[stance], span)] if span else []
-    return Assessment(MessageFields(stance=stance), 0, "none", stance, reasons)
+        assessed = _assess(page, [hit for alike in kept.values() for hit in alike], stance)
+    else:
+        stance, span = page.standing(gated)
+        reasons = [_reason(f"stance:{stance}", STANCE_WORDS[stance], span)] if span else []
+        assessed = Assessment(MessageFields(stance=stance), 0, "none", stance, reasons)
+    for reason in assessed.reasons:
+        reason["start"], reason["end"] = places[reason["start"]], places[reason["end"] - 1] + 1
+    return assessed
+
+
+def _collapsed(text: str) -> tuple[str, list[int]]:
+    """The text with each run of white space as one space or line break, and where each stood."""
+    pieces: list[str] = []
+    places: list[int] = []
+    for match in BLANK_OR_NOT.finditer(text):
+        piece = match.group()
+        if match.group(1):
+            pieces.append("\n" if "\n" in piece else " ")
+            places.append(match.start())
+        else:
+            pieces.append(piece)
+            places.extend(range(*match.span()))
+    return "".join(pieces), places
 
 
 def loaded(word: str) -> bool:
@@ -206,15 +247,18 @@ class _Page:
             for name, pattern in {
                 "condemns": CONDEMNS,
                 "calms": CALMS,
+                "agrees": AGREES,
                 "reports": REPORTS,
                 "figurative": FIGURATIVE,
                 "literal": NOT_FIGURATIVE,
                 "policy": POLICY,
+                "ballot": BALLOT,
                 "doubt": DOUBT,
                 "place": NAMED_PLACE,
                 "gathering": GATHERING_PLACE,
                 "target": NAMED_TARGET,
                 "weapon": WEAPON,
+                "firearm": FIREARM,
                 "capability": CAPABILITY,
                 "now": TIME_NOW,
                 "48h": TIME_48H,
@@ -252,34 +296,51 @@ class _Page:
 
     def gate(self, hit: _Hit) -> str | None:
         """The stance that takes a hit out of scope, "unclear", "negated", or None."""
-        before = self.text[max(0, hit.start - NEGATION_CHARS) : hit.act_start]
-        clause = CLAUSE_END.split(before)[-1]
-        if NEGATED.search(clause):
-            return "negated"
-        if NARRATED.search(clause):
-            return "reports"
         here, near = [self._sentence(hit.start)], self._near(hit.start)
+        # Outrage at one deed may turn into a call for another: then a person must look.
+        calling = hit.cue.force in URGING_FORCES
+        if self._negated(hit):
+            return "negated"
+        told = CLAUSE_END.split(self.text[max(0, hit.start - CLAUSE_CHARS) : hit.start])[-1]
+        if NARRATED.search(told) and not self._any("agrees", near):
+            return "reports"
         condemned = self._any("condemns", near) or self._any("calms", here)
         quoted = self._quoted(hit)
         if quoted and (condemned or self._any("calms", near)):
             return "condemns"
         if quoted and (self._any("reports", near) or self._attributed(hit)):
             return "reports"
-        # Outrage at one deed may turn into a call for another: then a person must look.
-        calling = hit.cue.force in URGING_FORCES
         if condemned and not self._turned(hit, near):
             return "unclear" if calling and not self._any("condemns", here) else "condemns"
         if self._any("reports", here):
             return "unclear" if calling else "reports"
-        if self._any("figurative", near if hit.act in BODILY_ACTS else here) and not self._any(
-            "literal", near
-        ):
-            return "figurative"
+        if self._any("ballot", here) and VOTERS_DO.match(self.text, hit.act_start):
+            return "unclear" if self._any("weapon", here) else "policy_advocacy"
+        if self._any("figurative", here) and not self._any("literal", near):
+            return "figurative" if self._playful(hit, here) else "unclear"
         return "unclear" if quoted or self._any("doubt", here) else None
+
+    def _negated(self, hit: _Hit) -> bool:
+        before = self.text[max(0, hit.start - CLAUSE_CHARS) : hit.act_start]
+        clause = CLAUSE_END.split(before)[-1]
+        return bool(NEGATED.search(VERB_END.split(clause)[-1]) or NEGATED_TRIP.search(clause))
+
+    def _playful(self, hit: _Hit, here: list[int]) -> bool:
+        """Whether a cue beside a word of sport or stage is no more than that.
+
+        A call is not when it names a role or a group, a weapon, or a deed that no match knows.
+        """
+        cue = self.text[hit.start : hit.end]
+        if hit.cue.force == "organise":
+            return not self._any("firearm", here)
+        if hit.cue.force not in URGING_FORCES and hit.cue.threat == "none":
+            return True
+        serious = self._any("weapon", here) or self._any("capability", here)
+        return not serious and bool(SPORTING.search(cue)) and not REAL_TARGET.search(cue)
 
     def standing(self, gated: dict[str, tuple[int, int]]) -> tuple[str, tuple[int, int] | None]:
         """The stance of a text with no call of its own, and the span that shows it."""
-        for stance in ("condemns", "reports", "figurative"):
+        for stance in ("condemns", "reports", "policy_advocacy", "figurative"):
             if stance in gated:
                 return stance, gated[stance]
         for stance, name in (("condemns", "condemns"), ("policy_advocacy", "policy")):
@@ -346,6 +407,6 @@ class _Page:
         """Whether a "but" stands between a condemnation and a hit that follows it."""
         for index in near:
             span = self._found["condemns"].get(index)
-            if span and span[1] <= hit.start and TURN.search(self.text[span[1] : hit.start]):
+            if span and span[1] <= hit.start and TURN.search(self.text[span[1] : hit.act_start]):
                 return True
         return False

@@ -65,9 +65,7 @@ def list_narratives(session: Session, limit: int = SHOWN) -> list[NarrativeRow]:
     counted = (
         select(
             func.coalesce(
-                func.sum(HourlyCount.posts).filter(
-                    HourlyCount.hour > Narrative.last_post_at - DAY
-                ),
+                func.sum(HourlyCount.posts).filter(HourlyCount.hour > Narrative.last_post_at - DAY),
                 0,
             ).label("today"),
             (

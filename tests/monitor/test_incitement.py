@@ -99,6 +99,94 @@ PAIRS = {
 }
 
 
+# Everyday words that look like violence, and reports of it: at most offensive.
+HARMLESS = (
+    "Kill your speed",
+    "Hang your coats by the door",
+    "Shoot here for the wedding photos",
+    "Kill yard waste",
+    "Stab herbs with a fork",
+    "Shoot your shot",
+    "Drown your sorrows",
+    "Let's attack the Republicans' tax plan",
+    "Let's attack the Democrats' tax plan",
+    "attack the sheriff's record",
+    "kill the bill before the council votes",
+    "hang the Christmas lights",
+    "We're going to shoot the Smiths' family portraits",
+    "Bring a knife and a cutting board to the church kitchen at 6 pm",
+    "Bring matches and candles to the vigil tonight",
+    "Clear the people out, there is a gas leak",
+    "Chase the kids out of the pool at 5",
+    "Run the Harrisons out to the airport",
+    "get rid of those officials at the ballot box",
+    "Hit the Democrats where it hurts: at the polls",
+    "Get the address of the shelter",
+    "Post the phone number of the clinic please",
+    "Don't let him leave without his lunch",
+    "Follow the officer home page",
+    "Teachers want to get your kids reading",
+    "Volunteers came here to get everyone fed",
+    "They say we should kill the newcomers. They are wrong.",
+    "My grandmother was told 'your kind should be hanged'",
+    "If you hear someone say that immigrants are vermin, speak up",
+    "It is false that they are poisoning our children",
+    "I hope the Yankees get slaughtered",
+    "don't hurt anyone",
+    "nobody should burn anything",
+    "never hit anyone",
+    "Violence is never the answer",
+    "We condemn the call to burn the church",
+    "They killed it on stage",
+    "We destroyed the Bears last night",
+    "Congress should deport them",
+    "murder you tonight in the game",
+)
+
+# Open calls, wishes and threats, some beside words that make others harmless.
+CALLS = (
+    "I will shoot you at the game on Friday",
+    "I will kill the teachers at school this season",
+    "We should hang the judges. Bring the whole team.",
+    "Shoot the clerks at the county offices, quarter past nine",
+    "Next week is hunting week: let's shoot the newcomers",
+    "Stop waiting and shoot them",
+    "If nobody acts we must hang them all",
+    "They never listen so burn their church",
+    "Fight against the traitors and kill them",
+    "I will not rest until I kill the mayor",
+    "Why not kill them all",
+    "Violence is never the answer, so hang the judges",
+    "kill the ardans",
+    "kill all democrats",
+    "kill all republicans",
+    "shoot the muslims",
+    "shoot the christians",
+    "kill every last immigrant",
+    "kill all cops",
+    "We are going to burn city hall down tonight",
+    "You will be shot if you show up at the polls",
+    "We're coming for you, Judge Hale. We know where your kids go to school",
+    "They should all be rounded up and put in camps",
+    "Time to hunt down the poll workers",
+    "Bring your AR to the mosque on Friday",
+    "We have to arm ourselves before they come",
+    "According to the plan, we burn the church on Saturday",
+    "Someone should burn that place",
+    "They will come for us, we must strike first",
+)
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_everyday_words_are_no_violence(text):
+    assert score(text).level <= 1
+
+
+@pytest.mark.parametrize("text", CALLS)
+def test_a_call_is_a_call_whatever_stands_beside_it(text):
+    assert score(text).level >= 3
+
+
 @pytest.mark.parametrize(("one", "other"), PAIRS.values(), ids=PAIRS)
 def test_minimal_pairs(one, other):
     assert score(one).level >= 2, score(one)
@@ -221,6 +309,14 @@ def check(text: str) -> None:
         'said "burn it down" ',
         "!?",
         "if you ",
+        "\n",
+        "\t",
+        "A",
+        "Ab",
+        "'",
+        "\u0301",
+        "they say ",
+        "Kill them. ",
     ],
 )
 def test_a_hostile_post_of_100_000_characters_costs_little(piece):
