@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Annotated
@@ -220,7 +221,11 @@ def run_both(wiring: Wiring, lines: list[str]) -> None:
 def _keep_worker(wiring: Wiring, stopping: threading.Event) -> None:
     command = [sys.executable, "-m", "desk", "work"]
     environment = child_environment(wiring.settings, wiring.engine.url, wiring.secret)
+    rest = (
+        5.0  # seconds before the next try; longer each time, so that a fault is said, not shouted
+    )
     while not stopping.is_set():
+        began = time.monotonic()
         child = subprocess.Popen(command, env=environment)  # noqa: S603
         while child.poll() is None and not stopping.wait(0.5):
             pass
@@ -230,8 +235,12 @@ def _keep_worker(wiring: Wiring, stopping: threading.Event) -> None:
                 child.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 child.kill()
-        elif not stopping.wait(5):
-            console.print("The worker stopped; starting it again.")
+            return
+        if time.monotonic() - began > 60:  # it ran: this is a new fault
+            rest = 5.0
+        console.print(f"The worker stopped; it is started again in {rest:.0f} seconds.")
+        stopping.wait(rest)
+        rest = min(rest * 2, 300.0)
 
 
 @app.command("add-person")
