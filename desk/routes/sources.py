@@ -1,6 +1,6 @@
 """The sources page: what is read, how it fares, and how to add, pause and resume."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form
 from fastapi.responses import Response
@@ -18,6 +18,8 @@ ADDABLE = {
     "firehose": "AT Protocol server (firehose)",
     "reddit": "Subreddit",
 }
+
+VERBS = {"pause": register.pause, "resume": register.resume}
 
 
 def _page(visit: Visit, status: int = 200, **context: object) -> Response:
@@ -57,25 +59,14 @@ def add(
     return visit.done("/sources")
 
 
-@router.post("/{source_id}/pause")
-def pause(visit: Visiting, source_id: int, why: Annotated[str, Form()] = "") -> Response:
+@router.post("/{source_id}/{verb}")
+def change(
+    visit: Visiting,
+    source_id: int,
+    verb: Literal["pause", "resume"],
+    why: Annotated[str, Form()] = "",
+) -> Response:
     visit.needs("monitor", "admin")
     source = visit.find(Source, source_id)
-    try:
-        register.pause(visit.session, source, visit.person.id, why, visit.now)
-    except ValueError as fault:
-        visit.session.rollback()
-        return _page(visit, 422, error=str(fault))
-    return visit.done("/sources")
-
-
-@router.post("/{source_id}/resume")
-def resume(visit: Visiting, source_id: int, why: Annotated[str, Form()] = "") -> Response:
-    visit.needs("monitor", "admin")
-    source = visit.find(Source, source_id)
-    try:
-        register.resume(visit.session, source, visit.person.id, why, visit.now)
-    except ValueError as fault:
-        visit.session.rollback()
-        return _page(visit, 422, error=str(fault))
+    VERBS[verb](visit.session, source, visit.person.id, why, visit.now)
     return visit.done("/sources")
