@@ -13,7 +13,7 @@ from desk.models import Person, RoleGrant
 from desk.settings import Settings
 from desk.wiring import Wiring
 from sources import register
-from sources.collect import user_agent
+from sources.collector import user_agent
 from sources.models import Source
 
 PROBE_PATIENCE = 5.0  # seconds

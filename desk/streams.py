@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from desk.settings import child_environment
 from desk.wiring import Wiring, clock
 from sources import register
-from sources.collect import SourceFaultError, collect, record_failure
+from sources.collect import collect, record_failure
+from sources.collector import SourceFaultError
 from sources.models import Source
 
 TEND_EVERY = 3.0  # seconds between looks at which streams should run

@@ -22,7 +22,7 @@ from campaigns.publishers.dry_run import DryRunPublisher
 from desk.database import start_embedded
 from desk.settings import SECRET_LENGTH, Settings, SettingsError
 from sources.bluesky import Firehose, Jetstream
-from sources.collect import Collector
+from sources.collector import Collector
 from sources.db import make_engine, make_sessions
 from sources.example import ExampleTown
 from sources.feeds import Feed

@@ -22,7 +22,7 @@ from atproto_subscription.frames import (  # type: ignore[import-untyped, unused
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
-from sources.collect import (
+from sources.collector import (
     Batch,
     Item,
     NewPost,

@@ -1,23 +1,26 @@
-"""The crux of sources/: collectors yield batches, and each batch is saved whole or not at all.
-
-Past this module nobody can tell Bluesky from a feed.
-"""
+"""The crux of sources/: collectors yield batches, and each batch is saved whole or not at all."""
 
 import hashlib
 import logging
-import re
-import ssl
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from socket import gaierror
-from typing import Any, Literal, Protocol
 
 from sqlalchemy import Text, any_, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session, sessionmaker
 
+from sources.collector import (
+    MAX_TEXT_LENGTH,
+    Batch,
+    Collector,
+    Item,
+    NewPost,
+    Rejected,
+    Removal,
+    SourceFaultError,
+)
 from sources.models import STREAMED_KINDS, Erasure, Post, RejectedItem, Source, SourceEvent
 from sources.pseudonyms import erased_name, pseudonym
 from sources.register import FAILING, is_paused, last_event, pause
@@ -25,7 +28,6 @@ from sources.register import FAILING, is_paused, last_event, pause
 CLOCK_SKEW = timedelta(minutes=5)  # a post from further in the future than this is dated now
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # a date before the platforms existed is no date
 MAX_URI_BYTES = 2000  # a PostgreSQL index entry holds 2,704 bytes, the platform's name included
-MAX_TEXT_LENGTH = 100_000  # characters; a longer text is an archive, not a post
 # Rejected items: enough to see what was wrong, and no more of people's words than that.
 MAX_REJECT_BYTES = 4 * 1024
 MAX_FEED_REJECT_BYTES = 64 * 1024  # a feed's entry is a whole article
@@ -35,114 +37,6 @@ MIN_BACK_OFF = timedelta(minutes=15)  # first wait after a failed poll; then as 
 MAX_BACK_OFF = timedelta(days=1)
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class NewPost:
-    """A post as a platform shows it.
-
-    ``author`` is stored as a pseudonym only. The addresses (``uri``, ``url``, ``reply_to``) are
-    stored as they are, and on Bluesky they name the account: its removal is found by them.
-    """
-
-    uri: str
-    author: str
-    text: str
-    posted_at: datetime | None  # aware; empty where the platform gives no date: when it was read
-    url: str | None = None
-    lang: str | None = None
-    reply_to: str | None = None
-    edit: bool = False  # takes the place of the post with this uri, if that says something else
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """Something its author or the platform took away: one post, or all of an account's."""
-
-    scope: Literal["post", "account"]
-    uri: str  # the post's uri, or the account's DID
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """An item that could not be read. It is set aside, and its batch goes on.
-
-    Its bytes may hold names and words of people: they go with the first removal that names the
-    post or the account, and after KEEP_REJECTS in any case.
-    """
-
-    reason: str
-    raw: bytes
-
-
-Item = NewPost | Removal | Rejected
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Items in the order in which they happened, and the cursor that follows the last of them."""
-
-    items: Sequence[Item]
-    cursor: dict[str, Any]
-    seen: int  # posts read, those not kept included
-    next_poll_in: timedelta | None = None  # polled kinds: the least time until the next look
-    newest: datetime | None = None  # when the newest post read was made, if not among the items
-
-
-class SourceFaultError(Exception):
-    """A source cannot be read now; the message is one clear sentence for the sources page.
-
-    ``retry_in`` is how long the source asked us to wait. ``final`` means that it will not come
-    back by itself: it is read no more until a person resumes it.
-    """
-
-    def __init__(
-        self, sentence: str, *, retry_in: timedelta | None = None, final: bool = False
-    ) -> None:
-        super().__init__(sentence)
-        self.retry_in = retry_in
-        self.final = final
-
-
-class Collector(Protocol):
-    """The port of every platform. Opens no database session; raises only SourceFaultError."""
-
-    @property
-    def platform(self) -> str:
-        """bluesky, web, reddit or example: goes into Post.platform."""
-        ...
-
-    def batches(self, cursor: dict[str, Any] | None) -> Generator[Batch]:
-        """What happened since ``cursor`` (of an earlier batch; empty on the first look).
-
-        Polled kinds end after what is there; streams yield a batch about once a second, an empty
-        one if need be, and never end by themselves.
-        """
-        ...
-
-
-def user_agent(contact: str = "") -> str:
-    """Who we say we are, with an address where a source's keeper reaches us."""
-    return f"Breakwater/0.1 (+{contact})" if contact else "Breakwater/0.1"
-
-
-def plain_words(fault: BaseException) -> str:
-    """Why a connection failed, in a person's words where we know them; the end of a sentence."""
-    cause: BaseException | None = fault
-    while cause is not None:
-        match cause:
-            case gaierror():
-                return "its name is not known here; is the network closed?"
-            case ConnectionRefusedError():
-                return "nothing answers at that address (connection refused)"
-            case TimeoutError():
-                return "it does not answer in time"
-            case ssl.SSLCertVerificationError():
-                return "its certificate is not valid"
-        cause = cause.__cause__ or cause.__context__
-    said = re.sub(r"\[(?:Errno|SSL)[^][]*\] ?| ?\(_ssl\.c:\d+\)", "", str(fault))
-    return said.strip().rstrip(".") or type(fault).__name__
 
 
 def collect(

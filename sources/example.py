@@ -9,7 +9,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from sources.collect import Batch, NewPost, SourceFaultError
+from sources.collector import Batch, NewPost, SourceFaultError
 
 STORY = files("sources") / "example_town.jsonl"
 TICK = 1.0  # seconds between batches

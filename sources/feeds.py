@@ -26,7 +26,7 @@ import feedparser
 import httpx
 import nh3
 
-from sources.collect import (
+from sources.collector import (
     MAX_TEXT_LENGTH,
     Batch,
     Item,

@@ -14,7 +14,14 @@ import praw
 import prawcore
 from praw.exceptions import PRAWException
 
-from sources.collect import Batch, Item, NewPost, Rejected, Removal, SourceFaultError
+from sources.collector import (
+    Batch,
+    Item,
+    NewPost,
+    Rejected,
+    Removal,
+    SourceFaultError,
+)
 
 POLL_EVERY = timedelta(minutes=2)  # two requests each: far below 100 a minute per client
 OVERLAP = timedelta(minutes=30)  # before the newest item read: looked at again for removals

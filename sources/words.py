@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import regex  # type: ignore[import-untyped, unused-ignore]
 
-from sources.collect import NewPost
+from sources.collector import NewPost
 
 
 def watch_words(words: Sequence[str]) -> Callable[[NewPost], bool]:

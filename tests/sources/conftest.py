@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from sources.collect import Collector, collect
+from sources.collect import collect
+from sources.collector import Collector
 from sources.models import Post, Source
 from sources.register import add_source
 

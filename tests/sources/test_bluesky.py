@@ -15,7 +15,14 @@ from sqlalchemy.orm import Session, sessionmaker
 from websockets.sync.server import ServerConnection, serve
 
 from sources.bluesky import FLUSH_EVENTS, REWIND_US, Firehose, Jetstream
-from sources.collect import Batch, Item, NewPost, Rejected, Removal, SourceFaultError
+from sources.collector import (
+    Batch,
+    Item,
+    NewPost,
+    Rejected,
+    Removal,
+    SourceFaultError,
+)
 from sources.models import RejectedItem, Source, SourceEvent
 from tests.pds.server import Account, Pds
 from tests.sources.conftest import AddSource, Collect, Posts

@@ -19,6 +19,10 @@ from sources.collect import (
     MAX_REJECT_BYTES,
     MAX_REJECTS,
     MIN_BACK_OFF,
+    record_failure,
+    save_batch,
+)
+from sources.collector import (
     Batch,
     Item,
     NewPost,
@@ -26,8 +30,6 @@ from sources.collect import (
     Removal,
     SourceFaultError,
     plain_words,
-    record_failure,
-    save_batch,
 )
 from sources.models import Erasure, Post, RejectedItem, Source, SourceEvent
 from sources.pseudonyms import erased_name

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from sources.collect import Batch, NewPost, SourceFaultError
+from sources.collector import Batch, NewPost, SourceFaultError
 from sources.example import STORY, ExampleTown
 from sources.register import health, streamed_sources
 from tests.sources.conftest import AddSource, Collect, Posts

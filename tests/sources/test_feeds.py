@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from sources import feeds
-from sources.collect import Batch, NewPost, Rejected, SourceFaultError
+from sources.collector import Batch, NewPost, Rejected, SourceFaultError
 from sources.feeds import MAX_BYTES, MIN_INTERVAL, Feed, plain_text
 from sources.models import RejectedItem, Source, SourceEvent
 from sources.register import due_sources, health
@@ -387,10 +387,20 @@ def test_a_feed_cut_in_half_gives_its_first_half(
 def test_a_post_of_100_000_characters_is_stored_whole(
     server: FeedServer, source_of: AddSource, collect_now: Collect, posts: Posts
 ) -> None:
-    words = "word " * 20_000
-    server.answer(body=rss(f"<item><guid>urn:long</guid><description>{words}</description></item>"))
-    assert collect_now(source_of(address=server.url), Feed(server.url)) == 1
-    assert len(posts()[0].text) == 99_999
+    words = "<p>" + "word " * 19_999 + "words"
+    longer = words + " and more" * 10_000
+    server.answer(
+        body=rss(
+            *(
+                f"<item><guid>urn:{len(text)}</guid><description><![CDATA[{text}]]></description></item>"
+                for text in (longer, words)
+            )
+        )
+    )
+    assert collect_now(source_of(address=server.url), Feed(server.url)) == 2
+    whole, cut = (post.text for post in posts())
+    assert whole == words.removeprefix("<p>")
+    assert len(whole) == len(cut) == 100_000
 
 
 def test_an_undated_entry_is_dated_when_it_was_read(
@@ -436,3 +446,20 @@ def test_ids_that_mean_nothing_elsewhere_get_the_feed_s_address(
 )
 def test_markup_becomes_plain_text(markup: str, text: str) -> None:
     assert plain_text(markup) == text
+
+
+@pytest.mark.parametrize("piece", ["<br ", "<div>", "</p ", "<b c=", "&", "<!--"])
+def test_hostile_markup_takes_no_hours(piece: str) -> None:
+    began = time.monotonic()
+    plain_text(piece * (10**7 // len(piece)))
+    assert time.monotonic() - began < 30  # on a busy machine; without a bound it would be days
+
+
+def test_a_hostile_author_takes_no_hours(server: FeedServer, read: Callable[..., Batch]) -> None:
+    author = "a" * 10**6
+    server.answer(body=rss(f"<item><title>x</title><author>{author}</author></item>"))
+    began = time.monotonic()
+    (post,) = read().items
+    assert time.monotonic() - began < 10
+    assert isinstance(post, NewPost)
+    assert post.author == f"127.0.0.1/{author}"

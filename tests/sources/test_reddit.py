@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from sources.collect import Batch, NewPost, Removal, SourceFaultError
+from sources.collector import Batch, NewPost, Removal, SourceFaultError
 from sources.models import Source
 from sources.reddit import OVERLAP, POLL_EVERY, Subreddit
 from tests.sources.conftest import AddSource, Collect, Posts

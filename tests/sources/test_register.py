@@ -5,14 +5,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sources import register
-from sources.collect import (
+from sources.collect import record_failure, save_batch
+from sources.collector import (
     Batch,
     Item,
     NewPost,
     Rejected,
     SourceFaultError,
-    record_failure,
-    save_batch,
 )
 from sources.models import Source, SourceEvent
 from tests.sources.conftest import KEY

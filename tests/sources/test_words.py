@@ -1,6 +1,6 @@
 import pytest
 
-from sources.collect import NewPost
+from sources.collector import NewPost
 from sources.words import watch_words
 
 
