@@ -1,6 +1,6 @@
 """What a draft must pass before it may be laid before a leader.
 
-Numbers are those of the field's checklist of 24 (domain.md 6.4); this is its first, thin part.
+Numbers are those of the field's checklist of 24 ; this is its first, thin part.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ ALARMING = regex.compile(  # check 9: war words, and words that make violence so
 class Check:
     """One check and what it found. ``problem`` is empty when the draft passes."""
 
-    number: int  # in domain.md 6.4
+    number: int  # in the field's checklist of 24
     name: str
     blocks: bool  # else it only warns
     problem: str = ""

@@ -19,7 +19,7 @@ LEVEL_NAMES = {
     3: "Violence-condoning",
     4: "Violence-urging",
 }
-DANGEROUS_LEVEL = 2  # one clear hallmark or more (domain.md 6.2): what counters call dangerous
+DANGEROUS_LEVEL = 2  # one clear hallmark or more (the coding scheme): what counters call dangerous
 
 
 class Narrative(Base):

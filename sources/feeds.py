@@ -37,7 +37,7 @@ from sources.collector import (
     user_agent,
 )
 
-# Etiquette: domain.md 4.4 and requirement 34.
+# Etiquette: conditional requests, at most hourly (requirement 34).
 MIN_INTERVAL = timedelta(hours=1)
 MAX_INTERVAL = timedelta(days=1)  # a feed that asks for longer is still looked at daily
 MAX_RETRY_AFTER = timedelta(days=7)

@@ -3,7 +3,7 @@
 import hmac
 from datetime import datetime, timedelta
 
-EPOCH = timedelta(days=30)  # after this an author gets another name (domain.md, requirement 35)
+EPOCH = timedelta(days=30)  # after this an author gets another name (requirement 35)
 MIN_KEY_BYTES = 16
 DIGITS = 16  # 64 bits: no collision among the authors of one month
 

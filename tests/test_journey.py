@@ -1,4 +1,4 @@
-"""One post's journey, as architecture.md tells it, on real parts and in a real browser.
+"""One post's journey, as the README tells it, on real parts and in a real browser.
 
 `breakwater run` as a process of its own, a feed over HTTP, posts on a real AT Protocol server,
 real embeddings, a flag, four people, and a message that is readable on that server at the end.
