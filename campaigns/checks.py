@@ -1,6 +1,6 @@
 """What a draft must pass before it may be laid before a leader.
 
-Numbers are those of the field's checklist of 24 ; this is its first, thin part.
+Numbers are those of the field's checklist of 24; this is its first, thin part.
 """
 
 from collections.abc import Iterator, Mapping
