@@ -250,263 +250,151 @@ def _acting(before: str, words: str, force: str, act: str = _ACT, **more: Any) -
 
 CUES: list[Cue] = [
     # the frames around an act
-    _acting(
-        rf"(?:\b(?:i|we){_WILL}|{_START}(?:gonna|going to)) {_GAP}{{0,2}}?",
-        "Announces {}",
-        "announce",
-        threat="direct",
-    ),
-    _acting(
-        rf"(?:\b(?:until|till) (?:i|we)|{_START}(?:{_DAY},? )?we) ",
-        "Announces {}",
-        "announce",
-        threat="direct",
-    ),
+    _acting(rf"(?:\b(?:i|we){_WILL}|{_START}(?:gonna|going to)) {_GAP}{{0,2}}?",
+        "Announces {}", "announce", threat="direct"),
+    _acting(rf"(?:\b(?:until|till) (?:i|we)|{_START}(?:{_DAY},? )?we) ",
+        "Announces {}", "announce", threat="direct"),
     _acting(rf"\b(?:let'?s|let us|time to|why not) {_GAP}{{0,2}}?", "Calls for {}", "urge"),
-    _acting(
-        rf"\b(?:we|you|everyone|everybody|y'?all) (?:all )?{_MUST} {_GAP}{{0,2}}?",
-        "Calls for {}",
-        "urge",
-    ),
-    _acting(
-        rf"{_START}(?:(?:just|now|go|please|everyone|everybody|and|then|so) ){{0,2}}",
-        "Calls for {}",
-        "urge",
-    ),
-    _acting(
-        rf"""\b(?:some(?:one|body)|any(?:one|body)|people|they|the (?:boys|cops|army))
+    _acting(rf"\b(?:we|you|everyone|everybody|y'?all) (?:all )?{_MUST} {_GAP}{{0,2}}?",
+        "Calls for {}", "urge"),
+    _acting(rf"{_START}(?:(?:just|now|go|please|everyone|everybody|and|then|so) ){{0,2}}",
+        "Calls for {}", "urge"),
+    _acting(rf"""\b(?:some(?:one|body)|any(?:one|body)|people|they|the (?:boys|cops|army))
         [ ]{_MUST} (?:have )?{_GAP}{{0,3}}?""",
-        "Wishes for {}",
-        "wish",
-    ),
-    _acting(
-        rf"""(?:\bhope|\bwish|\bpray|(?:\bwould|'d) love to|\bcan't wait (?:to|until|till)
+        "Wishes for {}", "wish"),
+    _acting(rf"""(?:\bhope|\bwish|\bpray|(?:\bwould|'d) love to|\bcan't wait (?:to|until|till)
         |\bif only|\b(?:i|we) want to) {_GAP}{{0,4}}?""",
-        "Wishes for {}",
-        "wish",
-    ),
-    _acting(
-        rf"""{_NO_BILL} (?:{_MUST} (?:all )?(?:be|get)|deserves? to be
+        "Wishes for {}", "wish"),
+    _acting(rf"""{_NO_BILL} (?:{_MUST} (?:all )?(?:be|get)|deserves? to be
         |(?:should|could)(?:'?ve| have)(?: all)?(?: been)?) {_GAP}?""",
-        "Says {} would be right",
-        "justify",
+        "Says {} would be right", "justify",
         _PARTICIPLE,
     ),
-    _acting(
-        rf"\b(?:hope|wish|want(?! to)|love to see) {_GAP}{{0,6}}?",
-        "Wishes for {}",
-        "wish",
+    _acting(rf"\b(?:hope|wish|want(?! to)|love to see) {_GAP}{{0,6}}?",
+        "Wishes for {}", "wish",
         _PARTICIPLE,
     ),
-    _acting(
-        rf"\b(?:who(?:ever)?|that) {_GAP}{{0,2}}?",
-        "Praises {}",
-        "praise",
+    _acting(rf"\b(?:who(?:ever)?|that) {_GAP}{{0,2}}?",
+        "Praises {}", "praise",
         rf"""{_PAST}[^.!?\n]{{0,40}}?\b(?:is|are|was|were) (?:an? )?(?:real |true )?
         (?:hero(?:es)?|legends?|patriots?|saints?|martyrs?)\b""",
-        hallmarks={"H9": 2},
-    ),
-    _acting(
-        rf"""\b(?:glad|happy|proud|good|thank god|about time) (?:that )?
+        hallmarks={"H9": 2}),
+    _acting(rf"""\b(?:glad|happy|proud|good|thank god|about time) (?:that )?
         (?:some(?:one|body)|they|he|she|those \w+|the \w+) {_GAP}{{0,2}}?""",
-        "Praises {}",
-        "praise",
+        "Praises {}", "praise",
         _PAST,
     ),
     # threats without a plain announcement
-    Cue(
-        _re(rf"""\b(?:if|unless) (?:you|they|he|she|{THE_PEOPLE})\b[^.!?\n]{{1,80}}?\b(?:i
+    Cue(_re(rf"""\b(?:if|unless) (?:you|they|he|she|{THE_PEOPLE})\b[^.!?\n]{{1,80}}?\b(?:i
         |we){_WILL}
         [ ](?:\w+ ){{0,2}}?(?P<what>\b(?:{ACT_FORMS["kill"]}|{ACT_FORMS["assault"]}
         |{ACT_FORMS["damage_property"]}))"""),
-        "Threatens violence on a condition",
-        act="unspecified_violence",
-        force="announce",
-        threat="conditional",
-    ),
-    Cue(
-        _re(r"""\byou(?:'ll| will|'re going to| are going to|'re gonna) (?:all )?be (?P<what>killed
+        "Threatens violence on a condition", act="unspecified_violence", force="announce",
+        threat="conditional"),
+    Cue(_re(r"""\byou(?:'ll| will|'re going to| are going to|'re gonna) (?:all )?be (?P<what>killed
         |shot|hanged|lynched|executed|beaten|strung up)\b"""),
-        "Foretells violence to the reader",
-        act="kill",
-        force="predict",
-        threat="indirect",
-    ),
-    Cue(
-        _re(rf"""(?:(?:\b(?:they|you|he|she|traitors?)|{DEMONYM}|{THE_PEOPLE})(?:'ll| will
+        "Foretells violence to the reader", act="kill", force="predict", threat="indirect"),
+    Cue(_re(rf"""(?:(?:\b(?:they|you|he|she|traitors?)|{DEMONYM}|{THE_PEOPLE})(?:'ll| will
         | are going to| always| all)? )?\b(?:gets?|get all) what(?:'?s| is) coming\b"""),
-        "Hints that harm is on its way",
-        act="unspecified_violence",
-        force="predict",
-        threat="veiled",
-    ),
-    Cue(
-        _re(r"""\bwatch your backs?\b|\bsleep with one eye open|\b(?:i|we) know where
+        "Hints that harm is on its way", act="unspecified_violence", force="predict",
+        threat="veiled"),
+    Cue(_re(r"""\bwatch your backs?\b|\bsleep with one eye open|\b(?:i|we) know where
         [ ](?:you|they|he|she|(?:your|their|his|her) \w+) (?:all )?
         (?:lives?|works?|sleeps?|go(?:es)? to (?:school|church))\b
         |\b(?:we|i)(?:'re|'m| are| am) coming for (?:you|them|him|her)(?: all| next)?(?=[,.!\n]|$)
         |\b(?:your|their) days are numbered|\b(?:leaving|going|out) one way or (?:the |an)other
         |\b(?:shame|pity) if something happened to (?:you|them|him|her|that|your|their)
         |\b(?:you|they) won't be safe"""),
-        "Hints that harm is on its way",
-        threat="veiled",
-    ),
+        "Hints that harm is on its way", threat="veiled"),
     # condoning without one of the act forms
-    Cue(
-        _re(rf"""(?:\b(?:they|he|she|you)|{DEMONYM}|{THE_PEOPLE}) (?:all |really |just )?deserves?
+    Cue(_re(rf"""(?:\b(?:they|he|she|you)|{DEMONYM}|{THE_PEOPLE}) (?:all |really |just )?deserves?
         [ ](?:to (?:die|burn|bleed|suffer|hang|rot|be afraid)|it\b
         |whatever (?:happens|comes|they|he|she)|what(?:'s| is) coming
         |(?:a|the) (?:good )?(?:beating|bullet|rope))"""),
-        "Says harm would be deserved",
-        act="unspecified_violence",
-        force="justify",
-        hallmarks={"H7": 1},
-    ),
-    Cue(
-        _re(r"""(?:\b(?:they|he|she|you|those \w+))?(?:'?ve got| had| have| has| got)
+        "Says harm would be deserved", act="unspecified_violence", force="justify",
+        hallmarks={"H7": 1}),
+    Cue(_re(r"""(?:\b(?:they|he|she|you|those \w+))?(?:'?ve got| had| have| has| got)
         [ ](?:it|that|this) coming\b|\bthe beating they(?:'ve| have) got coming"""),
-        "Says harm was deserved",
-        act="unspecified_violence",
-        force="justify",
-        hallmarks={"H7": 1},
-    ),
-    Cue(
-        _re(r"""\b(?:give|deserves?|needs?|gets?|earned) (?:(?:those|these|the|them|him|her) )?
+        "Says harm was deserved", act="unspecified_violence", force="justify",
+        hallmarks={"H7": 1}),
+    Cue(_re(r"""\b(?:give|deserves?|needs?|gets?|earned) (?:(?:those|these|the|them|him|her) )?
         (?:\w+ )?(?:a|the) (?:good )?beating\b"""),
-        "Speaks for a beating",
-        act="assault",
-        force="wish",
-    ),
-    Cue(
-        _re(rf"""\bhope (?:(?:i|we) \w+ )?(?:it|they|he|she|you|{WHERE}|{THE_PEOPLE}|{DEMONYM})
+        "Speaks for a beating", act="assault", force="wish"),
+    Cue(_re(rf"""\bhope (?:(?:i|we) \w+ )?(?:it|they|he|she|you|{WHERE}|{THE_PEOPLE}|{DEMONYM})
         [ ](?:all )?(?P<what>dies?|burns?|bleeds?|chokes?|rots?|suffers?|drowns?|catch(?:es)? fire
         |go(?:es)? up in (?:flames|smoke)|gets? (?:shot|hurt|killed|beaten))\b"""),
-        "Wishes harm",
-        act="unspecified_violence",
-        force="wish",
-    ),
-    Cue(
-        _re(rf"""\blove to see {_GAP}{{1,7}}?(?P<what>thrown|dragged|burned|hanged|shot|beaten
+        "Wishes harm", act="unspecified_violence", force="wish"),
+    Cue(_re(rf"""\blove to see {_GAP}{{1,7}}?(?P<what>thrown|dragged|burned|hanged|shot|beaten
         |drowned|bleed|burn|hang)\b"""),
-        "Wishes harm",
-        act="unspecified_violence",
-        force="wish",
-    ),
-    Cue(
-        _re(rf"""\bif (?:{WHERE}|{WHO}|it|they) (?P<what>burns?(?: down)?|burned(?: down)?|dies?
+        "Wishes harm", act="unspecified_violence", force="wish"),
+    Cue(_re(rf"""\bif (?:{WHERE}|{WHO}|it|they) (?P<what>burns?(?: down)?|burned(?: down)?|dies?
         |gets? hurt)\b[^.!?\n]{{0,30}}?\b(?:cheer|celebrate|deserve|laugh|dance|won't cry
         |good riddance)"""),
-        "Welcomes harm",
-        act="unspecified_violence",
-        force="praise",
-    ),
-    Cue(
-        _re(rf"""\b(?:wouldn't|won't|not going to) (?:lose (?:any )?sleep|cry|shed a tear) if
+        "Welcomes harm", act="unspecified_violence", force="praise"),
+    Cue(_re(rf"""\b(?:wouldn't|won't|not going to) (?:lose (?:any )?sleep|cry|shed a tear) if
         [ ](?:{WHERE}|{WHO}|it|they) (?:\w+ ){{0,2}}?(?P<what>burn(?:ed|t|s)?|died?|got (?:shot
         |hurt)
         |disappeared)"""),
-        "Would welcome harm",
-        act="unspecified_violence",
-        force="wish",
-    ),
-    Cue(
-        _re(rf"""\bthere will be blood\b|\bblood (?:will|is going to) (?:run|flow|be (?:spilled
+        "Would welcome harm", act="unspecified_violence", force="wish"),
+    Cue(_re(rf"""\bthere will be blood\b|\bblood (?:will|is going to) (?:run|flow|be (?:spilled
         |shed))
         |\bif it takes blood\b|\bpay (?:for \w+ )?(?:in blood|with (?:your|their|his
         |her) li(?:fe|ves))
         |(?:{WHERE}|{GROUP})(?: will|'ll| is going to| are going to) (?:burn|bleed
         |hang)\b{_END}"""),
-        "Foretells bloodshed",
-        act="unspecified_violence",
-        force="predict",
-    ),
-    Cue(
-        _re(r"""\b(?:strike|hit (?:them|back)) (?:first|before (?:they|you))\b
+        "Foretells bloodshed", act="unspecified_violence", force="predict"),
+    Cue(_re(r"""\b(?:strike|hit (?:them|back)) (?:first|before (?:they|you))\b
         |\bkill or be killed\b|\bhit them before they hit us"""),
-        "Argues for striking first",
-        act="unspecified_violence",
-        force="justify",
-        hallmarks={"H7": 2},
-    ),
+        "Argues for striking first", act="unspecified_violence", force="justify",
+        hallmarks={"H7": 2}),
     # hallmarks
-    Cue(
-        _re(rf"(?:{GROUP}|\bare)(?: (?:are|is|were)|'re)? {_LIKE}(?P<what>{_VERMIN})\b"),
-        "Calls people vermin, a disease or not human",
-        hallmarks={"H1": 2},
-    ),
-    Cue(
-        _re(r"""\b(?:these|those|the|you) (?:\w+ )?(?:rats|vermin|cockroaches|roaches|parasites
+    Cue(_re(rf"(?:{GROUP}|\bare)(?: (?:are|is|were)|'re)? {_LIKE}(?P<what>{_VERMIN})\b"),
+        "Calls people vermin, a disease or not human", hallmarks={"H1": 2}),
+    Cue(_re(r"""\b(?:these|those|the|you) (?:\w+ )?(?:rats|vermin|cockroaches|roaches|parasites
         |maggots)\b[^.!?\n]{0,40}?\b(?:overr[au]n|infest|got (?:to|in)|took over|went for
         |came for)\b|\bbreed(?:ing)? like \w+|\b(?:the|this|an) infestation (?:is|has|in)
         [ ](?:\w+ ){0,4}?our\b|\blike rats (?:in|from|on)\b"""),
-        "Speaks of people as vermin or a disease",
-        hallmarks={"H1": 2},
-    ),
-    Cue(
-        _re(rf"""{GROUP} ?{_COMING} (?:\w+ ){{0,2}}?(?P<what>{_HARM_US}) (?:\w+ )?
+        "Speaks of people as vermin or a disease", hallmarks={"H1": 2}),
+    Cue(_re(rf"""{GROUP} ?{_COMING} (?:\w+ ){{0,2}}?(?P<what>{_HARM_US}) (?:\w+ )?
         (?:us\b|you\b|everyone|our\b|your (?:family|families|kids|children|homes?))(?: out)?"""),
-        "Says the others are about to attack us",
-        hallmarks={"H2": 2},
-    ),
-    Cue(
-        _re(
+        "Says the others are about to attack us", hallmarks={"H2": 2}),
+    Cue(_re(
             rf"{GROUP} (?:attacked|poisoned|invaded) us first\b"
             rf"|\battack again\b[^.!?\n]{{0,20}}?\bwe\b"
         ),
-        "Says the others attacked first",
-        hallmarks={"H2": 2},
-    ),
-    Cue(
-        _re(rf"""(?:{GROUP}(?: are|'re) )?(?:\b(?:overrunning|overran|invading|infesting|replacing
+        "Says the others attacked first", hallmarks={"H2": 2}),
+    Cue(_re(rf"""(?:{GROUP}(?: are|'re) )?(?:\b(?:overrunning|overran|invading|infesting|replacing
         |erasing) (?:us|our|this)\b|\bwiping? us out|\bpoison(?:ing)? our (?:blood|race|people
         |children))|(?:{DEMONYM}|\b{PEOPLE}) (?:are )?(?:invaders|an invasion)\b
         |\btill no {MEMBER} is left"""),
-        "Says our group is being overrun or replaced",
-        hallmarks={"H3": 2},
-    ),
-    Cue(
-        _re(r"""\b(?:destroying|ruining|flooding|taking over) (?:our|this)
+        "Says our group is being overrun or replaced", hallmarks={"H3": 2}),
+    Cue(_re(r"""\b(?:destroying|ruining|flooding|taking over) (?:our|this)
         [ ](?:country|town|nation|city|way of life|culture|neighbou?rhood)"""),
-        "Says our group is under threat",
-        hallmarks={"H3": 1},
-    ),
-    Cue(
-        _re(rf"""{GROUP}(?: are| will|'ll|'re| want to| come to)? (?:\w+ing )?(?:rap(?:e|ing)
+        "Says our group is under threat", hallmarks={"H3": 1}),
+    Cue(_re(rf"""{GROUP}(?: are| will|'ll|'re| want to| come to)? (?:\w+ing )?(?:rap(?:e|ing)
         |molest(?:ing)?|snatch(?:ing)?|grab(?:bing)?|kidnap(?:ping)?|traffic(?:king)?
         |prey(?:ing)? on|attack(?:ing)?|touch(?:ing)?|steal(?:ing)?|poison(?:ing)?)
         [ ](?:our|your|the) (?:\w+ )?(?:women|girls|wives|daughters|children|kids|babies)"""),
-        "Says the others attack women, girls or children",
-        hallmarks={"H4": 2},
-    ),
-    Cue(
-        _re(rf"""\b(?:is|are|was) (?:all |just |nothing but )?(?:a )?
+        "Says the others attack women, girls or children", hallmarks={"H4": 2}),
+    Cue(_re(rf"""\b(?:is|are|was) (?:all |just |nothing but )?(?:a )?
         (?:traitors?|sellouts?|collaborators?|turncoats?)\b
         |\b(?:you|these|those|the|our|fucking) traitors?\b
         |\btraitors? (?:to|every|among|in|get|will|should|must|deserve|who|like|all)\b
         |\benem(?:y within|ies of the people)|\bsold (?:us|our \w+|{DEMONYM}) out\b"""),
-        "Calls people traitors to their own side",
-        hallmarks={"H5": 2},
-    ),
-    Cue(
-        _re(rf"""\b(?:it'?s )?(?:us or them|them or us)\b|\bonly (?:language|thing|way) (?:that )?
+        "Calls people traitors to their own side", hallmarks={"H5": 2}),
+    Cue(_re(rf"""\b(?:it'?s )?(?:us or them|them or us)\b|\bonly (?:language|thing|way) (?:that )?
         (?:the )?(?:they|these people|those people|{DEMONYM}) (?:\w+ )?understand
         |\bby any means necessary|\bno (?:other )?(?:choice|option|way|alternative) (?:left )?but to
         [ ](?:fight|strike|attack|kill|defend ourselves|use force|take up)
         |\bforce is the only\b"""),
-        "Says there is no way but force",
-        hallmarks={"H7": 2},
-    ),
-    Cue(
-        _re(rf"""\b(?:they|you)(?: are|'re) all (?:guilty|in on|to blame|responsible|criminals
+        "Says there is no way but force", hallmarks={"H7": 2}),
+    Cue(_re(rf"""\b(?:they|you)(?: are|'re) all (?:guilty|in on|to blame|responsible|criminals
         |murderers|terrorists|poisoners|rapists)|\b(?:all|every)
         [ ](?:of them|(?:single |last )?(?:one of them|{MEMBER}|{DEMONYM})) (?:is|are|was|were)
         [ ](?:all )?(?:guilty|in on|to blame|responsible|criminals?|murderers?|terrorists?
         |poisoners?|rapists?)|\ball of them were in on\b"""),
-        "Blames everyone in a group",
-        hallmarks={"H8": 2},
-    ),
-    Cue(
-        _re(rf"""(?:\b(?:they|you|these|those|council|county|board|department)|{THE_PEOPLE}|{DEMONYM}
+        "Blames everyone in a group", hallmarks={"H8": 2}),
+    Cue(_re(rf"""(?:\b(?:they|you|these|those|council|county|board|department)|{THE_PEOPLE}|{DEMONYM}
         |\b{PEOPLE})(?: (?:are|is)|'re) (?:run by )?{_LIKE}(?:\w+,? ){{0,2}}?(?P<what>{_INSULT})\b
         |\b(?:liars|bums|idiots|morons|fools|clowns|scum|trash|filth) and (?:\w+ )?{_INSULT}
         |\bcan't stand (?:the sight of )?(?:them|those|these|{THE_PEOPLE})
@@ -514,10 +402,8 @@ CUES: list[Cue] = [
         |pack) of (?:\w+ ){{0,3}}?{_INSULT}
         |\beveryone (?:\w+ ){{1,4}}is (?:an? )?{_INSULT}
         |\b{_INSULT} (?:{PEOPLE}|every one of (?:them|you))\b"""),
-        "Insults a group",
-        demeaning=True,
-    ),
-]
+        "Insults a group", demeaning=True),
+]  # fmt: skip
 
 # --- calls to gather armed ------------------------------------------------------------------
 # A knife, matches or a hammer are for supper, candles and sheds; only in a threat are they means.
