@@ -27,13 +27,15 @@ from desk.routes import (
     sign_in,
     sources,
     voices,
+    watches,
 )
 from desk.security import guard
 from desk.wiring import Wiring
 
 ROUTERS = (
     *(sign_in.router, overview.router, narratives.router, flags.router, campaigns.router),
-    *(messages.router, calendar.router, voices.router, sources.router, people.router),
+    *(messages.router, calendar.router, voices.router, sources.router, watches.router),
+    people.router,
 )
 
 NOTHING_HERE = "There is nothing at this address."

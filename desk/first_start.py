@@ -12,11 +12,26 @@ from desk import people
 from desk.models import Person, RoleGrant
 from desk.settings import Settings
 from desk.wiring import Wiring
-from sources import register
+from sources import register, watches
 from sources.collector import user_agent
+from sources.matching import Rule
 from sources.models import Source
 
 PROBE_PATIENCE = 5.0  # seconds
+
+# What a desk watches until its staff say better: of the networks, posts with one of these words
+# (the whole Bluesky stream is 45 posts a second); of feeds and the example, all.
+FIRST_WORDS = (
+    *("election", "ballot", "ballots", "polling place", "poll worker", "county clerk", "recount"),
+    *("city council", "school board", "town hall", "sheriff", "mayor", "governor", "militia"),
+    *("protest", "riot", "riots", "civil war", "traitor", "traitors", "political violence"),
+    *("mosque", "synagogue", "church shooting", "immigrants", "migrants", "lynch", "vigilante"),
+)
+FIRST_WATCHES = {
+    "Public life and political violence": Rule(any=FIRST_WORDS, platforms=("bluesky", "reddit")),
+    "All that our feeds carry": Rule(platforms=("web",)),
+    "The invented town": Rule(platforms=("example",)),
+}
 
 CAST = (
     ("Maya Ortiz", "maya@demo.example", ["monitor"]),
@@ -34,6 +49,7 @@ def add_first_sources(session: Session, settings: Settings, reachable: bool, now
     """
     # Two processes that start together must not both do this.
     session.execute(text("SELECT pg_advisory_xact_lock(hashtext('breakwater-first-start'))"))
+    add_first_watches(session, now)
     if session.scalar(select(Source.id).limit(1)) is not None:
         return False
     for address in settings.feeds:
@@ -44,6 +60,13 @@ def add_first_sources(session: Session, settings: Settings, reachable: bool, now
         return False
     add_example(session, now)
     return True
+
+
+def add_first_watches(session: Session, now: datetime) -> None:
+    """Where nothing has ever been watched, watch FIRST_WATCHES."""
+    if not watches.current(session):
+        for name, rule in FIRST_WATCHES.items():
+            watches.save_watch(session, None, name, rule, None, now)
 
 
 def add_example(session: Session, now: datetime) -> None:
@@ -122,6 +145,7 @@ def start_demo(wiring: Wiring, now: datetime) -> list[tuple[Person, str]]:
             by=comms.id,
             now=now,
         )
+        add_first_watches(session, now)
         add_example(session, now)
         return [(person, people.new_link(session, person, None, now)) for person in cast]
 

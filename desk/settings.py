@@ -1,6 +1,7 @@
 """The only reader of the environment. Every setting is BREAKWATER_<NAME>; .env is read too."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Self, get_args
 from zoneinfo import available_timezones
@@ -33,15 +34,6 @@ FIRST_FEEDS = (
     "https://stateline.org/feed/",
 )
 
-# The whole Bluesky stream is 45 posts a second: more than a laptop reads with care. Posts with
-# none of these words are counted and forgotten. An empty list keeps everything.
-FIRST_WORDS = (
-    *("election", "ballot", "ballots", "polling place", "poll worker", "county clerk", "recount"),
-    *("city council", "school board", "town hall", "sheriff", "mayor", "governor", "militia"),
-    *("protest", "riot", "riots", "civil war", "traitor", "traitors", "political violence"),
-    *("mosque", "synagogue", "church shooting", "immigrants", "migrants", "lynch", "vigilante"),
-)
-
 
 class SettingsError(Exception):
     """The environment is wrong; each line names the variable and what is wrong with it."""
@@ -63,9 +55,16 @@ class Settings(BaseSettings):
     model: str | None = None  # sentence-transformers folder or hub name; empty: bundled
     contact: str = ""  # web or mail address put into the User-Agent of every request
     feeds: Annotated[tuple[str, ...], NoDecode] = FIRST_FEEDS
-    jetstream_url: str | None = "wss://jetstream2.us-east.bsky.network/subscribe"
-    watch_words: Annotated[tuple[str, ...], NoDecode] = FIRST_WORDS
+    # Several addresses, with spaces between: when one breaks off, the next is read.
+    jetstream_url: str | None = " ".join(
+        f"wss://jetstream{host}.bsky.network/subscribe"
+        for host in ("2.us-east", "1.us-east", "2.us-west", "1.us-west")
+    )
+    jetstream_dictionary: Path | None = None  # Jetstream's zstd dictionary: a tenth of the traffic
+    bluesky_api: str = "https://public.api.bsky.app"  # back-fill of watches; the daily check
+    private_addresses: bool = False  # feeds inside the own network may be read
     reddit_approval: str | None = None  # reference of Reddit's written approval; empty: off
+    reddit_keep_hours: Annotated[int, Field(ge=1)] = 48  # longer only if the approval says so
     reddit_client_id: str | None = None
     reddit_client_secret: SecretStr | None = None
     reddit_user_agent: str | None = None  # <platform>:<app ID>:<version> (by /u/<name>)
@@ -77,7 +76,7 @@ class Settings(BaseSettings):
         field = cls.model_fields[info.field_name or ""]
         return None if value == "" and type(None) in get_args(field.annotation) else value
 
-    @field_validator("feeds", "watch_words", mode="before")
+    @field_validator("feeds", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):
@@ -93,12 +92,20 @@ class Settings(BaseSettings):
 
     @field_validator("jetstream_url")
     @classmethod
-    def _is_websocket(cls, value: str | None) -> str | None:
-        if value is not None:
-            TypeAdapter(AnyWebsocketUrl).validate_python(value)
+    def _are_websockets(cls, value: str | None) -> str | None:
+        for address in re.split(r"[\s,]+", value or ""):
+            if address:
+                TypeAdapter(AnyWebsocketUrl).validate_python(address)
         return value
 
-    @field_validator("public_url")
+    @field_validator("jetstream_dictionary")
+    @classmethod
+    def _is_file(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"names {value}, and there is no such file")
+        return value
+
+    @field_validator("public_url", "bluesky_api")
     @classmethod
     def _is_web_address(cls, value: str | None) -> str | None:
         if value is not None:

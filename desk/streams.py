@@ -69,18 +69,14 @@ def collect_source(wiring: Wiring, source_id: int, stop: Callable[[], bool]) -> 
     """Read one source with the collector of its kind; answers the posts stored."""
     with wiring.sessions.begin() as session:
         source = session.get_one(Source, source_id)
+        siblings = register.count_active(session, source.kind)
         try:
-            collector = wiring.collectors[source.kind](source)
+            collector = wiring.collectors[source.kind](source, siblings)
         except SourceFaultError as fault:  # Reddit without an approval, say
             record_failure(session, source, fault, clock())
             return 0
     return collect(
-        wiring.sessions,
-        source_id,
-        collector,
-        pseudonym_key=wiring.pseudonym_key,
-        clock=clock,
-        stop=stop,
+        wiring.sessions, source_id, collector, intake=wiring.intake, clock=clock, stop=stop
     )
 
 

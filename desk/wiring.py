@@ -6,7 +6,8 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from zoneinfo import ZoneInfo
 
 from cryptography.fernet import Fernet
@@ -21,14 +22,19 @@ from campaigns.publishers.bluesky import BlueskyPublisher
 from campaigns.publishers.dry_run import DryRunPublisher
 from desk.database import start_embedded
 from desk.settings import SECRET_LENGTH, Settings, SettingsError
-from sources.bluesky import Firehose, Jetstream
-from sources.collector import Collector
+from monitor.incitement import seems_alarming
+from monitor.narratives import note_departure
+from sources import bluesky, example, feeds, reddit
+from sources.collect import Intake
+from sources.collector import Checker, Collector
 from sources.db import make_engine, make_sessions
 from sources.example import ExampleTown
-from sources.feeds import Feed
+from sources.firehose import Firehose
+from sources.jetstream import Jetstream
 from sources.models import Source
-from sources.reddit import Subreddit
-from sources.words import watch_words
+from sources.policy import Policies
+from sources.purge import Purger
+from sources.watches import Watches
 
 
 def clock() -> datetime:
@@ -45,10 +51,11 @@ class Wiring:
     engine: Engine
     sessions: sessionmaker[Session]
     vault: Fernet  # encrypts the secrets of connected accounts
-    pseudonym_key: bytes  # turns authors into rotating pseudonyms
+    intake: Intake  # with which every source is read
     zone: ZoneInfo
     publishers: dict[str, Publisher]
-    collectors: dict[str, Callable[[Source], Collector]]
+    collectors: dict[str, Callable[[Source, int], Collector]]
+    checkers: dict[str, Callable[[], Checker]]  # by platform
 
 
 def database_url(settings: Settings) -> str:
@@ -62,33 +69,67 @@ def wire(settings: Settings, url: str) -> Wiring:
     """Build everything that settings describe. Opens no connection and loads no model."""
     engine = make_engine(url)
     secret = _secret(settings)
-    keep = watch_words(settings.watch_words)
+    # One client for all sources: it knows what is left of Reddit's allowance.
+    reddit_client = cache(partial(_reddit_client, settings))
+    policies = Policies(
+        [
+            bluesky.POLICY,
+            feeds.POLICY,
+            example.POLICY,
+            reddit.policy(settings.reddit_approval, timedelta(hours=settings.reddit_keep_hours)),
+        ]
+    )
     return Wiring(
         settings=settings,
         secret=secret,
         engine=engine,
         sessions=make_sessions(engine),
         vault=Fernet(base64.urlsafe_b64encode(_derive(secret, b"accounts"))),
-        pseudonym_key=_derive(secret, b"pseudonyms"),
+        intake=Intake(
+            purger=Purger(key=_derive(secret, b"pseudonyms"), leaving=note_departure),
+            policies=policies,
+            watches=Watches(),
+            alarming=seems_alarming,
+        ),
         zone=ZoneInfo(settings.time_zone),
         publishers={"bluesky": BlueskyPublisher(), "dry_run": DryRunPublisher()},
-        collectors={
-            "feed": lambda source: Feed(source.address, contact=settings.contact),
-            "jetstream": lambda source: Jetstream(
-                source.address, keep=keep, contact=settings.contact
-            ),
-            "firehose": lambda source: Firehose(
-                source.address, keep=keep, contact=settings.contact
-            ),
-            "reddit": lambda source: Subreddit(
-                source.address,
-                approval=settings.reddit_approval,
-                client_id=settings.reddit_client_id,
-                client_secret=_plain(settings.reddit_client_secret),
-                user_agent=settings.reddit_user_agent,
-            ),
-            "example": lambda source: ExampleTown(speed=settings.demo_speed, clock=clock),
+        collectors=_collectors(settings, reddit_client),
+        checkers={
+            "bluesky": lambda: bluesky.BlueskyChecker(settings.bluesky_api, settings.contact),
+            "reddit": lambda: reddit.RedditChecker(reddit_client()),
         },
+    )
+
+
+def _collectors(
+    settings: Settings, reddit_client: Callable[[], reddit.RedditClient]
+) -> dict[str, Callable[[Source, int], Collector]]:
+    """By kind of source: its collector, made for a source and the number of its active kind."""
+    contact, private = settings.contact, settings.private_addresses
+    file = settings.jetstream_dictionary
+    dictionary = None if file is None else file.read_bytes()
+    return {
+        "feed": lambda source, _: feeds.Feed(source.address, contact=contact, private=private),
+        "jetstream": lambda source, _: Jetstream(
+            source.address, contact=contact, dictionary=dictionary
+        ),
+        "firehose": lambda source, _: Firehose(source.address, contact=contact),
+        "bluesky-search": lambda source, _: bluesky.BlueskySearch(
+            source.address, appview=settings.bluesky_api, contact=contact
+        ),
+        "reddit": lambda source, siblings: reddit.RedditListing(
+            source.address, reddit_client(), siblings=siblings
+        ),
+        "example": lambda source, _: ExampleTown(speed=settings.demo_speed, clock=clock),
+    }
+
+
+def _reddit_client(settings: Settings) -> reddit.RedditClient:
+    return reddit.RedditClient(
+        approval=settings.reddit_approval,
+        client_id=settings.reddit_client_id,
+        client_secret=_plain(settings.reddit_client_secret),
+        user_agent=settings.reddit_user_agent,
     )
 
 

@@ -20,8 +20,10 @@ from desk.streams import Streams, collect_source
 from desk.wiring import Wiring, clock
 from monitor.analyse import analyse_next
 from monitor.embed import Embedder
-from monitor.narratives import forget_empty
+from monitor.narratives import mend
+from monitor.retention import retire
 from sources import register
+from sources.recheck import recheck_due
 
 BATCH = 256  # posts analysed in one transaction
 POLLS = 4  # sources polled at once; the other jobs always find a free place
@@ -62,10 +64,20 @@ def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
                 return
 
     @jobs.periodic(cron="* * * * * */30")
-    @jobs.task(name="forget-empty", queueing_lock="forget-empty")
-    def forget(timestamp: int) -> None:
+    @jobs.task(name="mend", queueing_lock="mend")
+    def mend_narratives(timestamp: int) -> None:
         with wiring.sessions.begin() as session:
-            forget_empty(session)
+            mend(session)
+
+    @jobs.periodic(cron="* * * * *")
+    @jobs.task(name="recheck", queueing_lock="recheck", lock="recheck", pass_context=True)
+    def recheck(context: JobContext, timestamp: int) -> None:
+        recheck_due(wiring.sessions, wiring.checkers, wiring.intake, clock, context.should_abort)
+
+    @jobs.periodic(cron="*/10 * * * *")
+    @jobs.task(name="retire", queueing_lock="retire", lock="retire")
+    def retire_old(timestamp: int) -> None:
+        retire(wiring.sessions, wiring.intake, clock)
 
     @jobs.periodic(cron="* * * * * */2")
     @jobs.task(name="deliver", queueing_lock="deliver", lock="deliver", priority=URGENT)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -12,11 +13,13 @@ from sqlalchemy.orm import Session, sessionmaker
 from monitor import titles
 from monitor.assignment import Candidate, Placement, assign
 from monitor.codebook import MessageFields
+from monitor.copies import group_of
 from monitor.counters import count
 from monitor.embed import Embedder
-from monitor.incitement import SCORER, Assessment, Reason, score
+from monitor.incitement import ALARMING_LEVEL, SCORER, Assessment, Reason, score
 from monitor.models import Reading
 from monitor.spikes import evaluate
+from monitor.subjects import asking, let_go, misses
 from sources.models import Post
 
 # Posts are read in the order of their ids. One that became visible late, behind a transaction
@@ -37,28 +40,40 @@ def analyse_next(
     nothing in a second one. Any number may run at once.
     """
     with sessions() as session:
-        posts = _unread(session, limit)
-    if not posts:
+        unread = _unread(session, limit)
+        asked = asking(session, unread)
+    if not unread:
         return 0
-    assessments = [_assess(post) for post in posts]
+    assessments = {post.id: _assess(post) for post in unread}
+    grave = {post.id for post in unread if assessments[post.id].level >= ALARMING_LEVEL}
+    # What only seemed alarming goes before it costs an embedding.
+    posts = [p for p in unread if asked[p.id] or p.id in grave or not p.alarming]
     vectors = _embed(embedder, posts)
+    missed = misses(embedder, posts, vectors, asked)
+    unasked = {p.id for p in unread if asked[p.id] or p.alarming} - grave
     with sessions.begin() as session:
         # Assignment depends on what came before it, so writers take turns: two at once could
         # found the same narrative twice. Thinking, nearly all of the time, needs no turn.
         session.execute(select(func.pg_advisory_xact_lock(func.hashtext("breakwater-analyse"))))
-        still_unread = _still_unread(session, posts)
-        arrivals = []
-        for post, assessed, vector in zip(posts, assessments, vectors, strict=True):
-            if post.id in still_unread:
-                session.add(_reading(post, assessed, vector, embedder.name, now))
-                arrivals.append(_candidate(post, assessed.level, vector))
+        held = _still_unread(session, unread)
+        held -= let_go(session, {pair for pair in missed if pair[0] in held}, unasked & held)
+        arrivals = [
+            _candidate(post, assessments[post.id].level, vector)
+            for post, vector in zip(posts, vectors, strict=True)
+            if post.id in held
+        ]
+        groups = group_of(session, arrivals, now)
+        arrivals = [replace(post, copy_of=groups[post.post_id]) for post in arrivals]
+        session.add_all(
+            _reading(post, assessments[post.post_id], embedder.name, now) for post in arrivals
+        )
         session.flush()
         placed = assign(session, arrivals, embedder.name, now)
         _record(session, placed)
         touched = count(session, placed)
         _retitle(session, placed)
         evaluate(session, touched, now)
-    return len(posts)
+    return len(unread)
 
 
 def _unread(session: Session, limit: int) -> list[Post]:
@@ -97,15 +112,15 @@ def _assess(post: Post) -> Assessment:
 
 def _embed(embedder: Embedder, posts: Sequence[Post]) -> NDArray[np.float32]:
     """One row per post; a post that breaks the model gets a row of zeros, near to nothing."""
-    texts = [post.text for post in posts]
+    texts = [post.text or post.card or "" for post in posts]
     try:
         return embedder.embed(texts)
     except Exception:
         log.exception("a batch of %d posts could not be embedded; trying each alone", len(posts))
     rows: list[NDArray[np.float32] | None] = []
-    for post in posts:
+    for post, text in zip(posts, texts, strict=True):
         try:
-            rows.append(embedder.embed([post.text])[0])
+            rows.append(embedder.embed([text])[0])
         except Exception:
             log.exception("post %d could not be embedded", post.id)
             rows.append(None)
@@ -115,12 +130,10 @@ def _embed(embedder: Embedder, posts: Sequence[Post]) -> NDArray[np.float32]:
     return np.array([np.zeros(d, np.float32) if row is None else row for row in rows])
 
 
-def _reading(
-    post: Post, assessed: Assessment, vector: NDArray[np.float32], embedder: str, now: datetime
-) -> Reading:
+def _reading(post: Candidate, assessed: Assessment, embedder: str, now: datetime) -> Reading:
     return Reading(
-        post_id=post.id,
-        embedding=vector,
+        post_id=post.post_id,
+        embedding=post.vector,
         embedder=embedder,
         level=assessed.level,
         threat_level=assessed.threat_level,
@@ -128,12 +141,22 @@ def _reading(
         reasons=assessed.reasons,
         scorer=SCORER,
         narrative_id=None,
+        copy_of=post.copy_of,
         read_at=now,
     )
 
 
 def _candidate(post: Post, level: int, vector: NDArray[np.float32]) -> Candidate:
-    return Candidate(post.id, post.author, post.text, post.posted_at, level, vector)
+    return Candidate(
+        post_id=post.id,
+        author=post.author,
+        text=post.text,
+        posted_at=post.posted_at,
+        level=level,
+        copy_of=post.id,
+        returned=post.returned,
+        vector=vector,
+    )
 
 
 def _record(session: Session, placed: Sequence[Placement]) -> None:

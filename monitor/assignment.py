@@ -39,6 +39,8 @@ class Candidate:
     text: str
     posted_at: datetime
     level: int
+    copy_of: int  # Reading.copy_of: copies of one text are one voice
+    returned: bool  # was hidden for a while: it has been counted
     vector: NDArray[np.float32]  # (d,), of unit length, or zero if it could not be read
 
 
@@ -150,7 +152,8 @@ class _Pool:
         self._session = session
         known = session.execute(
             select(
-                Post.id, Post.author, Post.text, Post.posted_at, Reading.level, Reading.embedding
+                *(Post.id, Post.author, Post.text, Post.posted_at),
+                *(Reading.level, Reading.copy_of, Post.returned, Reading.embedding),
             )
             .join(Reading, Reading.post_id == Post.id)
             .where(
@@ -164,7 +167,7 @@ class _Pool:
             .limit(MAX_POOL)
         )
         self._posts = [
-            Candidate(*row[:5], vector=np.asarray(row[5], dtype=np.float32)) for row in known
+            Candidate(*row[:7], vector=np.asarray(row[7], dtype=np.float32)) for row in known
         ]
         self._stored = {post.post_id for post in self._posts}
         room = len(self._posts) + len(arrivals)

@@ -541,3 +541,33 @@ LOADED_WORDS = _re(
     poison\w*|weapons?|guns?|rifles?|bats|crowbars?|arm|armed|deserve\w*|hate\w*|hurt\w*|violen\w*|
     threat\w*)$"""
 )
+
+# Every act and threat above has one of these, each at the start of a word: a text without any is
+# M2 at most, and one quick look says so. A test holds the cues to it.
+ALARM_STEMS = [
+    *["ablaze", "afraid", "alight", "ammo", "arm", "attack", "axe", "bash", "bat", "beat", "behead", "blee", "blew", "blood", "blow", "bomb"],
+    *["break", "brick", "bring", "bullet", "burn", "chain", "chas", "chok", "cleans", "clear", "crack", "crowbar", "deserv", "destroy"],
+    *["die", "disappear", "drag", "driv", "drove", "drown", "eradicat", "execut", "exterminat", "fight", "finish", "firebomb"],
+    *["follow", "forc", "gallows", "gun", "hammer", "hang", "hung", "hunt", "hurt", "jump", "kick", "kill", "knife", "knives", "lesson"],
+    *["load", "loot", "lynch", "machete", "maim", "march", "massacr", "molotov", "mow", "murder", "noose", "numbered", "pitchfork"],
+    *["punch", "purg", "ransack", "rifle", "rope", "rot", "round", "run", "scared", "shoot", "shot", "slaughter", "smash", "smok", "spill"],
+    *["stab", "stomp", "string", "strung", "suffer", "sweep", "take", "tear", "terrified", "thrash", "threw", "throw", "torch", "trash"],
+    *["uprising", "vandal", "violence", "wage", "weapon", "whip", "wip", "wreck", "barricad", "block"],
+    *("catch fire", "catches fire", "on fire", "set fire", "go up in", "goes up in", "to war"),
+    *("coming for", "it coming", "that coming", "this coming", "what's coming", "whats coming"),
+    *("what is coming", "one way or", "something happened to", "won't be safe", "sleep with"),
+    *("watch your", "know where", "out where", "are watching", "'re watching", "one eye open"),
+    *("address", "license plate", "plates", "phone number", "names and", "names of", "home addr"),
+    *("his ho", "her ho", "their ho", "front door", "show up", "turn up", "in the ground"),
+    *("from vot", "from leav", "from enter", "from getting", "don't let", "stop until"),
+    *("put down", "down like", "against the wall", "against a wall", "example of", "pay with"),
+    *(
+        "pay for",
+        "hit first",
+        "hit back",
+        "hit them",
+        "hit before",
+        "strike first",
+        "strike before",
+    ),
+]

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypedDict
 
+from ahocorasick_rs import AhoCorasick
+
 from monitor.codebook import URGING_FORCES, MessageFields, message_level, threat_level
 from monitor.cues import (
     ACT_WORDS,
     AGREES,
+    ALARM_STEMS,
     BALLOT,
     BRING,
     CALMS,
@@ -47,6 +50,7 @@ from monitor.cues import (
 )
 
 SCORER = "cues 2"  # name and version, stored with every reading
+ALARMING_LEVEL = 3  # a post read so high is kept though no watch asks for it
 SCORED_CHARS = 20_000  # nobody reads further; a longer post costs no more than this
 SENTENCE_CHARS = 400  # a "sentence" without an end is cut here, so that work stays linear
 CLAUSE_CHARS = 60  # how far before a cue its negation, or who said it, may stand
@@ -98,6 +102,9 @@ CIRCUMSTANCES = (
 )
 ONE_PERSON = re.compile(r"\b(?:you|your|him|her|his)\b(?!\s+(?:all|people))", re.IGNORECASE)
 ALIKE = 3  # hits of one kind that are looked at; more of the same changes nothing
+
+
+_ALARM = AhoCorasick(ALARM_STEMS)
 
 
 class Reason(TypedDict):
@@ -155,6 +162,15 @@ def score(text: str) -> Assessment:
     for reason in assessed.reasons:
         reason["start"], reason["end"] = places[reason["start"]], places[reason["end"] - 1] + 1
     return assessed
+
+
+def seems_alarming(text: str) -> bool:
+    """Whether ``text`` may be ALARMING_LEVEL or above: a look of microseconds, never a false no."""
+    read = " ".join(text[:SCORED_CHARS].translate(SAME_LENGTH).lower().split())
+    return any(
+        start == 0 or not read[start - 1].isalnum()
+        for _, start, _ in _ALARM.find_matches_as_indexes(read, overlapping=True)
+    )
 
 
 def _collapsed(text: str) -> tuple[str, list[int]]:

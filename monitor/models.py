@@ -45,7 +45,7 @@ class Reading(Base):
     """
 
     __tablename__ = "readings"
-    __table_args__ = (Index(None, "narrative_id", "post_id"),)
+    __table_args__ = (Index(None, "narrative_id", "post_id"), Index(None, "copy_of"))
 
     post_id: Mapped[int] = mapped_column(
         ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True
@@ -58,8 +58,36 @@ class Reading(Base):
     reasons: Mapped[list[Any]]
     scorer: Mapped[str] = mapped_column(Text)  # name and version
     narrative_id: Mapped[int | None] = mapped_column(ForeignKey("narratives.id"))
+    # The first known post of its group of copies, its own where it has none. A number, not a key:
+    # the group outlives that post.
+    copy_of: Mapped[int] = mapped_column(
+        BigInteger, default=lambda insert: insert.get_current_parameters()["post_id"]
+    )
     read_at: Mapped[datetime]
     post: Mapped[Post] = relationship()
+
+
+class CopyBand(Base):
+    """A part of the fingerprint of one post's text, by which copies of it are found."""
+
+    __tablename__ = "copy_bands"
+    __table_args__ = (Index(None, "post_id"),)
+
+    band: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    post_id: Mapped[int] = mapped_column(
+        ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    group_id: Mapped[int] = mapped_column(BigInteger)  # Reading.copy_of of the post
+    read_at: Mapped[datetime]
+
+
+class Departure(Base):
+    """A narrative that lost posts and is to be mended: its title and its mean vector."""
+
+    __tablename__ = "departures"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    narrative_id: Mapped[int] = mapped_column(ForeignKey("narratives.id"))
 
 
 class HourlyCount(Base):

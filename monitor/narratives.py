@@ -1,20 +1,23 @@
 """What the desk asks of narratives: the list, one narrative's posts, its hours."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from sqlalchemy import Float, and_, cast, func, or_, select, true
+from sqlalchemy import Float, and_, cast, delete, func, insert, or_, select, true
 from sqlalchemy.orm import Session, joinedload
 
 from monitor.models import (
     LEVEL_NAMES,
+    Departure,
     Flag,
     FlagDecision,
     HourlyCount,
     Narrative,
     Reading,
 )
+from monitor.titles import retitle
 from sources.models import Post
 
 HOUR = timedelta(hours=1)
@@ -138,18 +141,36 @@ def unattended_threats(session: Session, since: datetime, limit: int = 10) -> li
     return list(session.scalars(query))
 
 
-def forget_empty(session: Session) -> int:
-    """Blank narratives whose posts were all removed: words and vector go, the counts stay."""
-    emptied = session.scalars(
-        select(Narrative).where(
-            Narrative.title != REMOVED,
-            ~select(Reading.post_id).where(Reading.narrative_id == Narrative.id).exists(),
+def note_departure(session: Session, post_ids: Sequence[int]) -> None:
+    """Remember which narratives are about to lose posts; ``mend`` does the rest."""
+    theirs = select(Reading.narrative_id).where(
+        Reading.post_id.in_(post_ids), Reading.narrative_id.is_not(None)
+    )
+    session.execute(insert(Departure).from_select(["narrative_id"], theirs.distinct()))
+
+
+def mend(session: Session) -> int:
+    """Make narratives that lost posts anew from what still stands; how many there were.
+
+    Title and mean vector are those of the posts that are left. Where none is, words and vector
+    go; the counts stay. The caller holds no other lock.
+    """
+    # Assignment moves the same vectors.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtext("breakwater-analyse"))))
+    ids = set(session.scalars(delete(Departure).returning(Departure.narrative_id)))
+    for narrative in session.scalars(select(Narrative).where(Narrative.id.in_(ids))).all():
+        standing = select(func.avg(Reading.embedding)).where(
+            Reading.narrative_id == narrative.id, Reading.embedder == narrative.embedder
         )
-    ).all()
-    for narrative in emptied:
-        narrative.title = REMOVED
-        narrative.centroid = np.zeros(len(narrative.centroid), dtype=np.float32)
-    return len(emptied)
+        mean = session.scalar(standing)
+        if mean is None:
+            narrative.title = REMOVED
+            narrative.centroid = np.zeros(len(narrative.centroid), dtype=np.float32)
+        else:
+            vector = np.asarray(mean, dtype=np.float32)
+            narrative.centroid = vector / max(float(np.linalg.norm(vector)), 1e-9)
+            retitle(session, narrative)
+    return len(ids)
 
 
 def hourly_series(session: Session, narrative: Narrative, hours: int = SERIES_HOURS) -> list[Hour]:

@@ -136,9 +136,13 @@ def _rise(session: Session, narrative: Narrative, hour: datetime) -> Rise | None
 
 
 def _authors(session: Session, narrative: Narrative, hour: datetime, hours: int) -> int:
-    """Different authors of dangerous posts that still stand, in ``hours`` ending with ``hour``."""
+    """Independent voices in dangerous posts that still stand, in ``hours`` ending with ``hour``.
+
+    No more than there are authors, and no more than there are texts that are not copies.
+    """
+    voices = func.least(func.count(distinct(Post.author)), func.count(distinct(Reading.copy_of)))
     query = (
-        select(func.count(distinct(Post.author)))
+        select(voices)
         .join(Reading, Reading.post_id == Post.id)
         .where(*_dangerous_in(narrative, hour, hours))
     )

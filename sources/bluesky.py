@@ -1,26 +1,18 @@
-"""Bluesky, live: from a Jetstream or straight from an AT Protocol server's firehose.
+"""Bluesky: what its records mean for us, its policy, its search, and its word on what is gone.
 
-Both see every account on the network; a filter says which posts are kept. Nobody's profile is
-ever fetched.
+The live streams are in jetstream.py and firehose.py. Nobody's profile is ever fetched.
 """
 
 import json
-import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+import re
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
-from atproto_core.car import CAR  # type: ignore[import-untyped, unused-ignore]
-from atproto_core.cid import CID  # type: ignore[import-untyped, unused-ignore]
-from atproto_core.exceptions import AtProtocolError  # type: ignore[import-untyped, unused-ignore]
-from atproto_subscription.frames import (  # type: ignore[import-untyped, unused-ignore]
-    ErrorFrame,
-    Frame,
-)
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.sync.client import connect
+import httpx
 
 from sources.collector import (
     Batch,
@@ -28,213 +20,100 @@ from sources.collector import (
     NewPost,
     Rejected,
     Removal,
+    Return,
     SourceFaultError,
     plain_words,
     user_agent,
 )
+from sources.policy import SourcePolicy
 
 POSTS = "app.bsky.feed.post"
-FLUSH_SECONDS = 1.0  # a batch is saved at least this often, so that the lag on the page is true
-FLUSH_EVENTS = 200
-REWIND_US = 5_000_000  # Jetstream cursors are times: go back a little, replays do no harm
-MAX_EVENT_BYTES = 16 * 1024 * 1024  # an event that never fits would stop the stream for ever
-OPEN_TIMEOUT = 20.0
+APPVIEW = "https://public.api.bsky.app"  # answers without a sign-in
+MAX_URIS = 25  # that one app.bsky.feed.getPosts may name (its lexicon)
+PAGE = 100  # posts of one app.bsky.feed.searchPosts (its lexicon)
+TIMEOUT = 30.0
+NO_UNAUTHENTICATED = "!no-unauthenticated"  # asks to be shown to signed-in people only
 
-Keep = Callable[[NewPost], bool]
+POLICY = SourcePolicy(
+    platform="bluesky",
+    basis="Bluesky developer guidelines: content of accounts that are not active is not shown on, "
+    "and every service can delete",
+    keep=timedelta(days=30),  # our own longest for raw posts (R38); Bluesky names none
+    deletions="The stream tells of deleted posts and closed accounts at once; stored posts are "
+    "looked up daily for what it missed.",
+    recheck=timedelta(days=1),
+    returns=True,
+    share=False,  # what was handed out cannot follow a deletion, and see public_display
+    police=True,
+    llm=False,  # an account may refuse it (user intents), and we do not read that yet
+    training=False,  # likewise
+    public_display=False,  # some accounts ask to be shown to signed-in people only
+)
 
-# What cannot be read raises one of these while it is taken apart.
-UNREADABLE = (AtProtocolError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+GONE_FOR_GOOD = {"deleted", "takendown"}  # any other status of an account may end
 
+POST_URI = re.compile(
+    rf"at://(did:[a-z]+:[\w.:%-]{{1,2000}})/{POSTS}/([\w.:~-]{{1,512}})", re.ASCII
+)
 
-class Jetstream:
-    """A Jetstream server's ``/subscribe``: the network's posts as JSON, v1 lines.
-
-    The cursor is {"time_us": microseconds of the last event read}.
-    """
-
-    platform = "bluesky"
-
-    def __init__(self, address: str, *, keep: Keep, contact: str = "") -> None:
-        self.address = address
-        self.keep = keep
-        self.contact = contact
-
-    def batches(self, cursor: dict[str, Any] | None) -> Generator[Batch]:
-        """Batches without end. A line that cannot be read is rejected and the rest goes on."""
-        last: int | None = (cursor or {}).get("time_us")
-        arrived: datetime | None = None
-        query = {"wantedCollections": POSTS}
-        if last is not None:
-            query["cursor"] = str(last - REWIND_US)
-        url = _endpoint(self.address, "/subscribe", query)
-        for lines in _listen(url, self.address, self.contact):
-            reading = _Reading(self.keep)
-            for line in lines:
-                try:
-                    event = json.loads(line)
-                    arrived = _from_us(event["time_us"])
-                    last = max(last or 0, event["time_us"])
-                    reading.add(_jetstream_items(event, arrived))
-                except UNREADABLE as fault:
-                    reading.reject(line, fault)
-            yield reading.batch({} if last is None else {"time_us": last}, arrived)
+# What is of another shape than the lexicons say raises one of these while it is taken apart.
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
-def _jetstream_items(event: Mapping[str, Any], arrived: datetime) -> Iterable[Item]:
-    """What one Jetstream event means for us. Other kinds and collections mean nothing."""
-    did = event["did"]
-    if event["kind"] == "account":
-        return _account(did, event["account"])
-    if event["kind"] != "commit" or event["commit"]["collection"] != POSTS:
-        return ()
-    commit = event["commit"]
-    return _change(did, commit["rkey"], commit["operation"], commit.get("record"), arrived)
-
-
-class Firehose:
-    """``com.atproto.sync.subscribeRepos`` of a PDS or relay at a ws(s) address.
-
-    The cursor is {"seq": number of the last event read}; {"seq": 0} means from the oldest event
-    that the server keeps, none means from now on.
-    """
-
-    platform = "bluesky"
-
-    def __init__(self, address: str, *, keep: Keep, contact: str = "") -> None:
-        self.address = address
-        self.keep = keep
-        self.contact = contact
-
-    def batches(self, cursor: dict[str, Any] | None) -> Generator[Batch]:
-        """Batches without end. A frame that cannot be read is rejected and the rest goes on."""
-        last = (cursor or {}).get("seq")
-        query = {} if last is None else {"cursor": str(last)}
-        url = _endpoint(self.address, "/xrpc/com.atproto.sync.subscribeRepos", query)
-        arrived: datetime | None = None
-        for frames in _listen(url, self.address, self.contact):
-            reading = _Reading(self.keep)
-            refusal = ""
-            for raw in frames:
-                try:
-                    frame = Frame.from_bytes(raw)
-                    if isinstance(frame, ErrorFrame):
-                        refusal = frame.body.error
-                        continue
-                    if frame.type == "#info":
-                        continue
-                    last, arrived = int(frame.body["seq"]), _when(frame.body["time"])
-                    reading.add(_firehose_items(frame.type, frame.body, arrived))
-                except UNREADABLE as fault:
-                    reading.reject(raw, fault)
-            if refusal == "FutureCursor":  # the server began anew: so do we, at the next start
-                last = None
-            yield reading.batch({} if last is None else {"seq": last}, arrived)
-            if refusal:
-                raise SourceFaultError(f"{self.address} ended the stream: {refusal}.")
-
-
-def _firehose_items(kind: str, body: Mapping[str, Any], arrived: datetime | None) -> list[Item]:
-    """What one message of the firehose means for us. Other kinds and collections mean nothing."""
-    if kind == "#account":
-        return list(_account(body["did"], body))
-    if kind != "#commit":
-        return []
-    items: list[Item] = []
-    blocks: Mapping[CID, Any] | None = None
-    for op in body["ops"]:
-        collection, _, rkey = op["path"].partition("/")
-        if collection != POSTS:
-            continue
-        record = None
-        if op["cid"] is not None:
-            if blocks is None:
-                blocks = CAR.from_bytes(body["blocks"]).blocks
-            record = blocks.get(CID.decode(op["cid"]))
-        items += _change(body["repo"], rkey, op["action"], record, arrived)
-    return items
-
-
-class _Reading:
-    """The items of one batch as they are read, and how many posts were seen for them."""
-
-    def __init__(self, keep: Keep) -> None:
-        self._keep = keep
-        self._items: list[Item] = []
-        self._seen = 0
-
-    def add(self, items: Iterable[Item]) -> None:
-        for item in items:
-            if isinstance(item, NewPost):
-                self._seen += 1
-                if item.text and self._keep(item):
-                    self._items.append(item)
-                elif item.edit:  # what it said before may be stored
-                    self._items.append(Removal("post", item.uri, "edited by its author"))
-            else:
-                self._items.append(item)
-
-    def reject(self, raw: bytes, fault: Exception) -> None:
-        self._items.append(Rejected(f"unreadable event: {fault!r}"[:500], raw))
-
-    def batch(self, cursor: dict[str, Any], newest: datetime | None) -> Batch:
-        return Batch(self._items, cursor, self._seen, newest=newest)
-
-
-def _change(
-    did: str, rkey: str, action: str, record: Any, arrived: datetime | None
-) -> Iterable[Item]:
-    """One post created, updated or deleted."""
-    uri = f"at://{did}/{POSTS}/{rkey}"
+def change(did: str, rkey: str, action: str, record: Any, arrived: datetime | None) -> Item:
+    """One post created, updated or deleted; one of UNREADABLE if it cannot be read."""
     match action:
         case "create":
-            return (_post(did, rkey, record, arrived),)
+            return post(did, rkey, record, arrived)
         case "update":
-            return (replace(_post(did, rkey, record, arrived), edit=True),)
+            return replace(post(did, rkey, record, arrived), edit=True)
         case "delete":
-            return (Removal("post", uri, "deleted by its author"),)
+            return Removal("post", post_uri(did, rkey), "deleted by its author")
         case _:
             raise ValueError(f"unknown operation {action!r}")
 
 
-def _account(did: str, account: Mapping[str, Any]) -> Iterable[Item]:
+def account_change(did: str, active: bool, status: str | None) -> Item:
     """An account that is not active takes all its posts with it (Bluesky developer guidelines)."""
-    if account["active"]:
-        return ()
-    return (Removal("account", did, f"account {account.get('status') or 'inactive'}"),)
+    if active:
+        return Return(did)
+    return Removal("account", did, f"account {status or 'inactive'}", status not in GONE_FOR_GOOD)
 
 
-def _post(did: str, rkey: str, record: Any, arrived: datetime | None) -> NewPost:
-    """A post record (lexicon app.bsky.feed.post) in our shape; ValueError if it is none."""
-    if not isinstance(record, Mapping) or not isinstance(record.get("text"), str):
+def post(did: str, rkey: str, record: Any, arrived: datetime | None) -> NewPost:
+    """A post record (lexicon app.bsky.feed.post) in our shape; ValueError if it is none.
+
+    What it holds beside its text may be anything: what is not as the lexicon says is left out.
+    """
+    text = _map(record).get("text")
+    if not isinstance(text, str):
         raise ValueError("the record is no post")
-    langs = record.get("langs") or [None]
-    parent = (record.get("reply") or {}).get("parent") or {}
+    langs, embed = _list(record.get("langs")), _map(record.get("embed"))
+    media = _map(embed.get("media")) or embed  # a quote with media keeps it one level down
     return NewPost(
-        uri=f"at://{did}/{POSTS}/{rkey}",
+        uri=post_uri(did, rkey),
         author=did,
-        text="\n".join(filter(None, [record["text"].strip(), *_alt_texts(record.get("embed"))])),
-        posted_at=_when(record.get("createdAt")) or arrived,
+        text="\n".join(filter(None, [text.strip(), *_alt_texts(media)])) if embed else text.strip(),
+        posted_at=when(record.get("createdAt")) or arrived,
         url=f"https://bsky.app/profile/{did}/post/{rkey}",
-        lang=_str(langs[0]),
-        reply_to=_str(parent.get("uri")),
+        lang=_str(langs[0]) if langs else None,
+        reply_to=_str(_map(_map(record.get("reply")).get("parent")).get("uri")),
+        card=_card(_map(media.get("external"))) if embed else None,
+        quote_of=_quoted(_map(embed.get("record"))) if embed else None,
+        labels=_self_labels(_map(record.get("labels"))),
     )
 
 
-def _alt_texts(embed: Any) -> list[str]:
-    """What the images and the video of a post say to those who cannot see them."""
-    if not isinstance(embed, Mapping):
-        return []
-    media = embed.get("media", embed)  # a quote with media keeps it one level down
-    alts = [image.get("alt") for image in media.get("images", ())] + [media.get("alt")]
-    return [alt.strip() for alt in alts if isinstance(alt, str)]
+def post_uri(did: str, rkey: str) -> str:
+    return f"at://{did}/{POSTS}/{rkey}"
 
 
-def _str(value: Any) -> str | None:
-    """``value`` where it is what the lexicon says; a record may hold anything."""
-    return value if isinstance(value, str) else None
+def rejected(raw: bytes, fault: Exception) -> Rejected:
+    """What could not be read, with its bytes and why."""
+    return Rejected(f"unreadable event: {fault!r}"[:500], raw)
 
 
-def _when(written: Any) -> datetime | None:
+def when(written: Any) -> datetime | None:
     """The moment of an AT Protocol datetime string; None if it is none."""
     try:
         moment = datetime.fromisoformat(written)
@@ -243,51 +122,229 @@ def _when(written: Any) -> datetime | None:
         return None
 
 
-def _from_us(microseconds: int) -> datetime:
-    """A Jetstream time; ValueError when it is no time at all."""
-    try:
-        return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
-    except (OverflowError, OSError) as fault:
-        raise ValueError(f"{microseconds} is no time") from fault
+def _alt_texts(media: Mapping[str, Any]) -> list[str]:
+    """What the images and the video of a post say to those who cannot see them."""
+    alts = [_map(image).get("alt") for image in _list(media.get("images"))] + [media.get("alt")]
+    return [alt.strip() for alt in alts if isinstance(alt, str)]
 
 
-def _endpoint(address: str, path: str, query: Mapping[str, str]) -> str:
-    """The websocket URL under ``address``, which may name the path already."""
-    base = urlsplit(address)._replace(query="", fragment="").geturl().rstrip("/")
-    base = base.removesuffix(path) + path
-    return f"{base}?{urlencode(query)}" if query else base
+def _card(external: Mapping[str, Any]) -> str | None:
+    """Title and description of the page that a post links to, one line each."""
+    lines = (_str(external.get(part)) or "" for part in ("title", "description"))
+    return "\n".join(filter(None, (" ".join(line.split()) for line in lines))) or None
 
 
-def _listen(url: str, address: str, contact: str) -> Generator[list[bytes]]:
-    """Messages as they come, in lists, about once a second and even when none came.
+def _quoted(record: Mapping[str, Any]) -> str | None:
+    """The uri of the quoted post; lists and feeds can be embedded the same way."""
+    uri = _str((_map(record.get("record")) or record).get("uri"))
+    return uri if uri and f"/{POSTS}/" in uri else None
 
-    SourceFaultError when the connection cannot be made or ends; what came before is yielded.
+
+def _self_labels(labels: Mapping[str, Any]) -> tuple[str, ...]:
+    values = (_map(label).get("val") for label in _list(labels.get("values")))
+    return tuple(value for value in values if isinstance(value, str))
+
+
+def _str(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+class BlueskySearch:
+    """Posts from before a watch was made: what an AppView's search finds, newest first.
+
+    Bluesky decides how much its search tells. Where it ends its pages early, or gives us only
+    the first, the search goes on with what is older than the oldest post found; and at times it is
+    closed to all who are not signed in. So this fills a gap as well as it can, not for certain.
+
+    ``address`` is the first day of what is looked for, a space, and the words as people type them:
+    ``2026-11-16 "ballot box"``. The cursor is {"page": the AppView's own, "until": the end of the
+    time asked for, "oldest": the time of the oldest post found}, each empty where there is none.
     """
+
+    platform = "bluesky"
+
+    def __init__(self, address: str, *, appview: str = APPVIEW, contact: str = "") -> None:
+        day, _, self.query = address.partition(" ")
+        self.since = when(day)
+        self._appview = _AppView(appview, contact)
+
+    def batches(self, cursor: dict[str, Any] | None) -> Generator[Batch]:
+        """A batch per page; ``last`` is set on the final one."""
+        if self.since is None or not self.query:
+            raise SourceFaultError("The search has no first day or no words.", final=True)
+        state = {"page": None, "until": None, "oldest": None} | (cursor or {})
+        while True:
+            found, page = self._page(state["page"], state["until"])
+            times = [at for view in found if (at := _sorted_at(view)) and at >= self.since]
+            before = when(state["oldest"])
+            # The last one, because pages are in order and a post may carry any date.
+            oldest = min(filter(None, [*times[-1:], before]), default=None)
+            got_on = oldest is not None and (before is None or oldest < before)
+            first = state["page"] is None
+            # A page may be empty and lead on: what its reader should not see is left out.
+            if page is not None and (not found or (times and (got_on or not first))):
+                state = state | {"page": page, "oldest": _iso(oldest)}
+                last = False
+            else:  # the end of these pages: go on below them, if they led anywhere
+                last = oldest is None or (first and not got_on)
+                below = None if oldest is None else oldest + timedelta(milliseconds=1)
+                state = {"page": None, "until": _iso(below), "oldest": _iso(oldest)}
+            yield Batch([self._item(view) for view in found], state, last=last)
+            if last:
+                return
+
+    def _page(self, page: str | None, until: str | None) -> tuple[list[Any], str | None]:
+        """The posts of a page and the name of the next; none of a page that is closed to us."""
+        asked = {"q": self.query, "sort": "latest", "limit": str(PAGE), "since": _iso(self.since)}
+        asked |= {"until": until, "cursor": page}
+        params = {name: value for name, value in asked.items() if value is not None}
+        try:
+            answer = self._appview.ask("app.bsky.feed.searchPosts", params)
+        except _ClosedError as refusal:
+            if page is not None:
+                return [], None
+            raise SourceFaultError(f"Bluesky's search is closed to us: {refusal}.") from refusal
+        following = _str(answer.get("cursor"))
+        return answer["posts"], None if following == page else following
+
+    @staticmethod
+    def _item(view: Any) -> Item:
+        """A post as the AppView shows it, read from its record like a stream's."""
+        try:
+            named = POST_URI.fullmatch(view["uri"])
+            if named is None:
+                raise ValueError("not the address of a post")
+            found = post(named[1], named[2], view.get("record"), when(view.get("indexedAt")))
+            labels = (
+                *_list(view.get("labels")),
+                *_list(_map(view.get("author")).get("labels")),
+            )
+            own = (_map(label) for label in labels if _map(label).get("src") == found.author)
+            asks = (label["val"] for label in own if label.get("val") == NO_UNAUTHENTICATED)
+            return replace(found, labels=tuple(dict.fromkeys((*found.labels, *asks))))
+        except UNREADABLE as fault:
+            return rejected(json.dumps(view).encode(), fault)
+
+
+class BlueskyChecker:
+    """Whether posts are still on Bluesky, by ``app.bsky.feed.getPosts`` of an AppView.
+
+    It leaves out deleted posts and those of accounts that are not active, and does not say which.
+    So posts that are hidden for now must not be asked about: they would be gone for good.
+
+    An AppView whose index is broken may answer with nothing, and must not empty the desk. When
+    none of several posts is there, others that were there lately are asked for: if one is, the
+    answer is believed. If none is known, the question is repeated and the answer is believed once,
+    and not again before any post was seen.
+    """
+
+    size = MAX_URIS
+
+    def __init__(self, appview: str = APPVIEW, contact: str = "") -> None:
+        self._appview = _AppView(appview, contact)
+        self._witnesses: deque[str] = deque(maxlen=MAX_URIS)
+        self._believed = False
+
+    def gone(self, uris: Sequence[str]) -> Sequence[Removal]:
+        """A removal for each of ``uris`` that is no longer there.
+
+        What is no address of a post would spoil the question for the others: it is not asked for.
+        """
+        asked = [uri for uri in uris if POST_URI.fullmatch(uri)]
+        there = self._there(asked)
+        if not there and len(asked) > 1:
+            there = self._ask_again(asked)
+        if there:
+            self._believed = False
+            self._witnesses.extend(there - set(self._witnesses))
+        return [Removal("post", uri, "no longer on Bluesky") for uri in asked if uri not in there]
+
+    def _ask_again(self, asked: Sequence[str]) -> set[str]:
+        """What is there of ``asked`` after all; SourceFaultError if no answer can be believed."""
+        witnesses = [uri for uri in self._witnesses if uri not in asked]
+        if not witnesses and not self._believed:
+            self._believed = True
+            return self._there(asked)
+        if witnesses and self._there(witnesses):
+            return set()
+        raise SourceFaultError(
+            f"{self._appview.address} says that none of {len(asked)} posts is there, nor any other "
+            "we asked for: that is hard to believe, and nothing was removed."
+        )
+
+    def _there(self, uris: Sequence[str]) -> set[str]:
+        if not uris:
+            return set()
+        try:
+            answer = self._appview.ask("app.bsky.feed.getPosts", {"uris": list(uris)})
+            return {view["uri"] for view in answer["posts"]} & set(uris)
+        except _ClosedError as refusal:
+            raise SourceFaultError(f"Bluesky is closed to us: {refusal}.") from refusal
+        except (KeyError, TypeError) as fault:
+            raise SourceFaultError(f"{self._appview.address} answers with no posts.") from fault
+
+
+class _ClosedError(Exception):
+    """The AppView answers, but not to us; the message is the end of a sentence."""
+
+
+class _AppView:
+    """An AppView at an http(s) address, asked without a sign-in."""
+
+    def __init__(self, address: str, contact: str) -> None:
+        self.address = address.rstrip("/")
+        self._http = httpx.Client(timeout=TIMEOUT, headers={"User-Agent": user_agent(contact)})
+
+    def ask(self, method: str, params: Mapping[str, str | Sequence[str]]) -> dict[str, Any]:
+        """The answer, which holds a list of ``posts``; _ClosedError or SourceFaultError."""
+        try:
+            answer = self._http.get(f"{self.address}/xrpc/{method}", params=params)
+        except (httpx.HTTPError, httpx.InvalidURL) as fault:
+            why = plain_words(fault)
+            raise SourceFaultError(f"{self.address} cannot be reached: {why}.") from fault
+        if answer.status_code in (401, 403):
+            raise _ClosedError(f"{self.address} answers {answer.status_code}")
+        if answer.status_code == 429:
+            raise SourceFaultError(
+                f"{self.address} asks us to slow down.", retry_in=_until_reset(answer.headers)
+            )
+        if answer.status_code != 200:
+            raise SourceFaultError(f"{self.address} answers {answer.status_code}.")
+        try:
+            said = answer.json()
+            if not isinstance(said["posts"], list):
+                raise TypeError("posts is no list")
+        except UNREADABLE as fault:
+            raise SourceFaultError(f"{self.address} answers with no posts.") from fault
+        return dict(said)
+
+
+def _until_reset(headers: httpx.Headers) -> timedelta | None:
+    """How long until we may ask again, by the server's own clock."""
     try:
-        with connect(
-            url,
-            user_agent_header=user_agent(contact),
-            open_timeout=OPEN_TIMEOUT,
-            max_size=MAX_EVENT_BYTES,
-        ) as socket:
-            closed: ConnectionClosed | None = None
-            while closed is None:
-                messages: list[bytes] = []
-                flush_at = time.monotonic() + FLUSH_SECONDS
-                while len(messages) < FLUSH_EVENTS:
-                    try:
-                        left = max(0.0, flush_at - time.monotonic())
-                        messages.append(socket.recv(timeout=left, decode=False))
-                    except TimeoutError:
-                        break
-                    except ConnectionClosed as fault:
-                        closed = fault
-                        break
-                if messages or closed is None:
-                    yield messages
-            raise SourceFaultError(f"{address} closed the stream.") from closed
-    except InvalidStatus as fault:
-        status = fault.response.status_code
-        raise SourceFaultError(f"{address} refuses us: its server answers {status}.") from fault
-    except (OSError, WebSocketException) as fault:
-        raise SourceFaultError(f"{address} cannot be reached: {plain_words(fault)}.") from fault
+        reset = datetime.fromtimestamp(int(headers["ratelimit-reset"]), UTC)
+        return max(reset - parsedate_to_datetime(headers["date"]), timedelta(0))
+    except (KeyError, ValueError, TypeError, OverflowError, OSError):
+        return None
+
+
+def _sorted_at(view: Any) -> datetime | None:
+    """When a post was made as the search sees it: nobody dates a post after its arrival."""
+    made = when(_map(_map(view).get("record")).get("createdAt"))
+    indexed = when(_map(view).get("indexedAt"))
+    return min(filter(None, [made, indexed]), default=None)
+
+
+def _iso(at: datetime | None) -> str | None:
+    """In the one form that Bluesky's search takes: with milliseconds and Z."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

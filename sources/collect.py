@@ -2,12 +2,14 @@
 
 import hashlib
 import logging
+import random
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Text, any_, bindparam, delete, func, or_, select
+from sqlalchemy import Text, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -19,11 +21,26 @@ from sources.collector import (
     NewPost,
     Rejected,
     Removal,
+    Return,
     SourceFaultError,
 )
-from sources.models import STREAMED_KINDS, Erasure, Post, RejectedItem, Source, SourceEvent
-from sources.pseudonyms import erased_name, pseudonym
-from sources.register import FAILING, is_paused, last_event, pause
+from sources.matching import Matcher, Said
+from sources.models import (
+    POLLED_KINDS,
+    STREAMED_KINDS,
+    PassingPost,
+    Post,
+    PostWatch,
+    RejectedItem,
+    Source,
+    SourceEvent,
+    SourceHour,
+)
+from sources.policy import Policies
+from sources.pseudonyms import pseudonym
+from sources.purge import REWORDED, Purger, account_prefix
+from sources.register import FAILING, is_paused, last_event, move, pause
+from sources.watches import PASSING, PASSING_TIME, Watches
 
 CLOCK_SKEW = timedelta(minutes=5)  # a post from further in the future than this is dated now
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # a date before the platforms existed is no date
@@ -35,8 +52,23 @@ MAX_REJECTS = 200  # per source: each removal is searched for in all of them
 KEEP_REJECTS = timedelta(days=7)  # broken for longer means that nobody is looking into it
 MIN_BACK_OFF = timedelta(minutes=15)  # first wait after a failed poll; then as long again
 MAX_BACK_OFF = timedelta(days=1)
+JITTER = 0.1  # of a wait, at most: what failed together must not come back together
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What every source is read with.
+
+    ``alarming`` is a quick look at a text that no watch asks for: where it says yes, the post is
+    kept until it has been read with care.
+    """
+
+    purger: Purger
+    policies: Policies
+    watches: Watches
+    alarming: Callable[[str], bool]
 
 
 def collect(
@@ -44,7 +76,7 @@ def collect(
     source_id: int,
     collector: Collector,
     *,
-    pseudonym_key: bytes,
+    intake: Intake,
     clock: Callable[[], datetime],
     stop: Callable[[], bool],
 ) -> int:
@@ -68,27 +100,15 @@ def collect(
                 with sessions.begin() as session:
                     source = session.get_one(Source, source_id, with_for_update=True)
                     if is_paused(session, source):
-                        return stored
+                        break
                     stored += save_batch(
-                        session,
-                        source,
-                        batch,
-                        platform=collector.platform,
-                        pseudonym_key=pseudonym_key,
-                        now=clock(),
+                        session, source, batch, collector.platform, intake, clock()
                     )
-            else:  # told to stop: there may be more
-                return stored
     except SourceFaultError as fault:
         with sessions.begin() as session:
             record_failure(session, session.get_one(Source, source_id), fault, clock())
         if streamed:
             raise
-        return stored
-    if streamed:
-        with sessions.begin() as session:
-            source = session.get_one(Source, source_id)
-            pause(session, source, None, "It has been read to its end.", clock())
     return stored
 
 
@@ -106,49 +126,76 @@ def _next(batches: Generator[Batch]) -> Batch | None:
 
 
 def save_batch(
-    session: Session,
-    source: Source,
-    batch: Batch,
-    *,
-    platform: str,
-    pseudonym_key: bytes,
-    now: datetime,
+    session: Session, source: Source, batch: Batch, platform: str, intake: Intake, now: datetime
 ) -> int:
     """Put a whole batch and its cursor into the caller's transaction. The number of posts stored.
 
     Safe to repeat: a post that is there stays as it is unless an edit says something else, and a
     removal of nothing removes nothing.
     """
-    posts, removals, rejects = _fold(batch.items)
+    events = _fold(batch.items)
+    # What is older than its platform lets us keep would only come to go again.
+    oldest = now - intake.policies[platform].keep
+    young = [post for post in events.posts if _posted_at(post.posted_at, now) >= oldest]
+    wanted, passing, unwanted = _sift(
+        young, intake.watches.matcher(session), intake.alarming, platform, source.id
+    )
+    new = _not_listed_before(events.posts, source)
     # Two sources of one platform may carry the same posts: taking turns beats a deadlock.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"save {platform}"))))
-    _set_aside(session, source, rejects, now)  # before the removals, which take some away again
-    _erase(session, platform, removals, pseudonym_key, now)
-    _erase(session, platform, _reworded(session, platform, posts), pseudonym_key, now)
-    stored = _store(session, source, posts, platform, pseudonym_key, now)
+    _set_aside(session, source, events.rejects, now)  # before the removals, which take some away
+    _remove(session, platform, [*events.removals, *unwanted], intake, now)
+    _remove(session, platform, _reworded(session, platform, wanted), intake, now)
+    intake.purger.return_accounts(session, platform, events.returns, now)
+    stored = _store(session, source, wanted, platform, intake.purger, now)
+    _let_pass(session, source, [post for post in passing if post.uri in new], platform, now)
+    _count(session, source, len(new), stored, now)
     event = last_event(session, source, FAILING)
     if event is not None and event.kind == "failed":
         session.add(SourceEvent(source_id=source.id, kind="recovered", at=now))
-    dates = [_posted_at(post.posted_at, now) for post in posts]
+    dates = [_posted_at(post.posted_at, now) for post in events.posts]
     newest = [batch.newest, source.newest_post_at, max(dates, default=None)]
     source.newest_post_at = max((min(at, now) for at in newest if at is not None), default=None)
-    source.seen += batch.seen
-    source.kept += stored
     source.last_batch_at = now
     source.cursor = batch.cursor
-    source.next_poll_at = None if batch.next_poll_in is None else now + batch.next_poll_in
+    source.next_poll_at = None if batch.next_poll_in is None else now + _spread(batch.next_poll_in)
+    if batch.moved_to:
+        move(session, source, batch.moved_to, now)
+    if batch.last:
+        pause(session, source, None, "It has been read to its end.", now)
     session.flush()
     return stored
 
 
-def _fold(items: Sequence[Item]) -> tuple[list[NewPost], list[Removal], list[Rejected]]:
-    """What is left when the items have happened one after the other.
+def _not_listed_before(posts: Sequence[NewPost], source: Source) -> set[str]:
+    """The uris that count as read now: a feed or a listing shows the same posts at each look."""
+    since = source.newest_post_at if source.kind in POLLED_KINDS else None
+    return {
+        post.uri
+        for post in posts
+        if since is None or (post.posted_at is not None and post.posted_at > since)
+    }
 
-    All removals may then run before all posts: a post that a later item removed is gone from the
-    list, and one that stayed came after every removal that names it.
+
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """What is left when the items of a batch have happened one after the other.
+
+    Removals, then returns, then posts may run as lists: a post that a later item removed is gone
+    from ``posts``, one that stayed came after every removal that names it, and an account that
+    went and came back is in ``returns`` alone.
     """
+
+    posts: list[NewPost]
+    removals: list[Removal]
+    returns: list[str]  # prefixes of accounts
+    rejects: list[Rejected]
+
+
+def _fold(items: Sequence[Item]) -> _Events:
     posts: dict[str, NewPost] = {}
     removals: dict[tuple[str, str], Removal] = {}
+    returns: dict[str, None] = {}
     rejects: list[Rejected] = []
     for item in items:
         match item:
@@ -165,18 +212,51 @@ def _fold(items: Sequence[Item]) -> tuple[list[NewPost], list[Removal], list[Rej
                 posts.pop(uri, None)
                 removals["post", uri] = replace(item, uri=uri)
             case Removal():
-                prefix = _account_prefix(_clean(item.uri))
+                prefix = account_prefix(_clean(item.uri))
                 for uri in [uri for uri in posts if uri.startswith(prefix)]:
                     del posts[uri]
-                removals["account", prefix] = replace(item, uri=prefix)
+                returns.pop(prefix, None)
+                known = removals.get(("account", prefix))
+                if known is None or known.for_now:  # what is gone for good is not merely hidden
+                    removals["account", prefix] = replace(item, uri=prefix)
+            case Return():
+                prefix = account_prefix(_clean(item.uri))
+                returns[prefix] = None
             case Rejected():
                 rejects.append(item)
-    return list(posts.values()), list(removals.values()), rejects
+    return _Events(list(posts.values()), list(removals.values()), list(returns), rejects)
 
 
-def _account_prefix(did: str) -> str:
-    """What the address of every record of an AT Protocol account begins with."""
-    return f"at://{did}/"
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A post to be stored, and the watches that ask for it: none when its text alarms."""
+
+    post: NewPost
+    watches: frozenset[int]
+
+
+def _sift(
+    posts: Sequence[NewPost],
+    matches: Matcher,
+    alarming: Callable[[str], bool],
+    platform: str,
+    source_id: int,
+) -> tuple[list[_Wanted], list[NewPost], list[Removal]]:
+    """Posts to keep, posts to let pass, and removals of those that an edit made unwanted."""
+    wanted: list[_Wanted] = []
+    passing: list[NewPost] = []
+    unwanted: list[Removal] = []
+    for post in posts:
+        if post.text or post.card:
+            said = Said(post.text, platform, source_id, post.lang, post.card)
+            watches = matches(said)
+            if watches or alarming(post.text):
+                wanted.append(_Wanted(post, watches))
+                continue
+            passing.append(post)
+        if post.edit:  # what it said before may be stored
+            unwanted.append(Removal("post", post.uri, REWORDED))
+    return wanted, passing, unwanted
 
 
 def _set_aside(
@@ -204,105 +284,151 @@ def _set_aside(
     session.flush()
 
 
-def _forget_rejects(session: Session, removals: Sequence[Removal]) -> None:
-    """Delete the rejected items that hold every part of an address that ``removals`` name.
-
-    Its parts, because an event tells the account and the post's key apart. One too many does no
-    harm. Feeds tell of no removals, and their items are large: they are not searched.
-    """
-    names = [
-        removal.uri.removeprefix("at://").removeprefix("reddit:").rstrip("/").encode().split(b"/")
-        for removal in removals
-    ]
-    kept = select(RejectedItem.id, RejectedItem.raw).join(Source).where(Source.kind != "feed")
-    doomed = [
-        reject_id
-        for reject_id, raw in session.execute(kept)
-        if any(all(part in raw for part in parts) for parts in names)
-    ]
-    if doomed:
-        session.execute(delete(RejectedItem).where(RejectedItem.id.in_(doomed)))
-
-
-def _reworded(session: Session, platform: str, posts: Sequence[NewPost]) -> list[Removal]:
-    """A removal of each stored post whose edit is among ``posts`` and has another text.
+def _reworded(session: Session, platform: str, wanted: Sequence[_Wanted]) -> list[Removal]:
+    """A removal of each stored post whose edit is among ``wanted`` and has another text.
 
     Streams tell an edit again after each reconnect; a text that is there keeps its reading.
     """
-    edits = {post.uri: post.text for post in posts if post.edit}
+    edits = {one.post.uri: one.post.text for one in wanted if one.post.edit}
     if not edits:
         return []
     uris = bindparam("uris", list(edits), ARRAY(Text))
     stored = select(Post.uri, Post.text).where(Post.platform == platform, Post.uri == any_(uris))
     return [
-        Removal("post", uri, "edited by its author")
+        Removal("post", uri, REWORDED)
         for uri, text in session.execute(stored)
         if text != edits[uri]
     ]
 
 
-def _erase(
-    session: Session,
-    platform: str,
-    removals: Sequence[Removal],
-    pseudonym_key: bytes,
-    now: datetime,
+def _remove(
+    session: Session, platform: str, removals: Sequence[Removal], intake: Intake, now: datetime
 ) -> None:
-    """Delete what ``removals`` (from _fold) name, readings and rejected items with it.
-
-    Of each post a proof stays, which names it to nobody without the key.
-    """
+    """Do what ``removals`` (from _fold) say: erase, or hide where the policy lets posts return."""
     if not removals:
         return
-    posts = {removal.uri: removal.reason for removal in removals if removal.scope == "post"}
-    accounts = {removal.uri: removal.reason for removal in removals if removal.scope == "account"}
-    erased: list[tuple[str, str]] = []
-    gone = delete(Post).where(Post.platform == platform).returning(Post.uri)
-    if posts:
-        uris = bindparam("uris", list(posts), ARRAY(Text))
-        erased += [(uri, posts[uri]) for uri in session.scalars(gone.where(Post.uri == any_(uris)))]
-    if accounts:
-        theirs = or_(*(Post.uri.startswith(prefix, autoescape=True) for prefix in accounts))
-        for uri in session.scalars(gone.where(theirs)):
-            prefix = next(prefix for prefix in accounts if uri.startswith(prefix))
-            erased.append((uri, accounts[prefix]))
-    session.add_all(
-        Erasure(uri_sha256=erased_name(pseudonym_key, platform, uri), reason=_clean(reason), at=now)
-        for uri, reason in erased
-    )
-    _forget_rejects(session, removals)
+    purger, returns = intake.purger, intake.policies[platform].returns
+    posts: dict[str, str] = {}
+    gone: dict[str, str] = {}
+    hidden: dict[str, str] = {}
+    for removal in removals:
+        accounts = hidden if removal.for_now and returns else gone
+        kind = posts if removal.scope == "post" else accounts
+        kind[removal.uri] = _clean(removal.reason)
+    purger.posts(session, platform, posts, now)
+    purger.accounts(session, platform, gone, now)
+    purger.hide_accounts(session, platform, hidden, now)
 
 
 def _store(
     session: Session,
     source: Source,
-    posts: Sequence[NewPost],
+    wanted: Sequence[_Wanted],
     platform: str,
-    pseudonym_key: bytes,
+    purger: Purger,
     now: datetime,
 ) -> int:
-    """Insert posts that are not there yet; how many that were."""
-    if not posts:
+    """Insert posts that are not there yet, nor were taken out for good; how many watches kept.
+
+    A post that another source brought before gains the watches that ask for it here.
+    """
+    uris = [one.post.uri for one in wanted]
+    erased = purger.erased(session, platform, uris, listed=source.kind in POLLED_KINDS)
+    wanted = [one for one in wanted if one.post.uri not in erased]
+    if not wanted:
         return 0
-    rows = []
-    for post in posts:
-        at = _posted_at(post.posted_at, now)
-        rows.append(
-            {
-                "source_id": source.id,
-                "platform": platform,
-                "uri": post.uri,
-                "author": pseudonym(pseudonym_key, platform, post.author, at),
-                "text": post.text,
-                "lang": post.lang and _clean(post.lang),
-                "url": post.url and _clean(post.url),
-                "reply_to": post.reply_to and _clean(post.reply_to),
-                "posted_at": at,
-                "collected_at": now,
-            }
-        )
+    rows = [
+        _row(one.post, source, platform, purger.key, now) | {"alarming": not one.watches}
+        for one in wanted
+    ]
     new = insert(Post).on_conflict_do_nothing(index_elements=["platform", "uri"])
-    return len(session.scalars(new.returning(Post.id), rows).all())
+    ids = {
+        uri: post_id
+        for post_id, uri in session.execute(new.returning(Post.id, Post.uri), rows)
+    }
+    fresh = set(ids)
+    if len(ids) < len(wanted):
+        known = bindparam(
+            "uris", [one.post.uri for one in wanted if one.post.uri not in ids], ARRAY(Text)
+        )
+        there = select(Post.id, Post.uri).where(Post.platform == platform, Post.uri == any_(known))
+        ids |= {uri: post_id for post_id, uri in session.execute(there)}
+    asked = [
+        {"post_id": ids[one.post.uri], "watch_id": watch}
+        for one in wanted
+        if one.post.uri in ids
+        for watch in sorted(one.watches)
+    ]
+    if asked:
+        session.execute(insert(PostWatch).on_conflict_do_nothing(), asked)
+    return sum(one.post.uri in fresh and bool(one.watches) for one in wanted)
+
+
+def _row(
+    post: NewPost, source: Source, platform: str, pseudonym_key: bytes, now: datetime
+) -> dict[str, Any]:
+    at = _posted_at(post.posted_at, now)
+    return {
+        "source_id": source.id,
+        "platform": platform,
+        "uri": post.uri,
+        "author": pseudonym(pseudonym_key, platform, post.author, at),
+        "text": post.text,
+        "card": post.card and _clean(post.card)[:MAX_TEXT_LENGTH],
+        "lang": post.lang and _clean(post.lang),
+        "url": post.url and _clean(post.url),
+        "reply_to": post.reply_to and _clean(post.reply_to),
+        "quote_of": post.quote_of and _clean(post.quote_of),
+        "labels": [_clean(label) for label in post.labels],
+        "posted_at": at,
+        "collected_at": now,
+        "checked_at": now,
+    }
+
+
+def _let_pass(
+    session: Session, source: Source, passing: Sequence[NewPost], platform: str, now: datetime
+) -> None:
+    """Hold the last posts that nobody asked for, so that a new watch can be tried on them."""
+    late = PassingPost.collected_at < now - PASSING_TIME
+    newest = select(func.max(PassingPost.id)).scalar_subquery()
+    session.execute(delete(PassingPost).where(late | (PassingPost.id <= newest - PASSING)))
+    if not passing:
+        return
+    rows = [
+        {
+            "source_id": source.id,
+            "platform": platform,
+            "uri": post.uri,
+            "text": post.text,
+            "card": post.card and _clean(post.card),
+            "lang": post.lang and _clean(post.lang),
+            "collected_at": now,
+        }
+        for post in passing[-PASSING:]
+    ]
+    session.execute(insert(PassingPost), rows)
+
+
+def _count(session: Session, source: Source, seen: int, kept: int, now: datetime) -> None:
+    """Add to the source's figures: in all, and in this hour."""
+    source.seen += seen
+    source.kept += kept
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    added = insert(SourceHour).values(source_id=source.id, hour=hour, seen=seen, kept=kept)
+    session.execute(
+        added.on_conflict_do_update(
+            index_elements=[SourceHour.source_id, SourceHour.hour],
+            set_={
+                "seen": SourceHour.seen + added.excluded.seen,
+                "kept": SourceHour.kept + added.excluded.kept,
+            },
+        )
+    )
+
+
+def _spread(wait: timedelta) -> timedelta:
+    return wait * random.uniform(1, 1 + JITTER)  # noqa: S311 (no secret hangs on it)
 
 
 def _posted_at(at: datetime | None, now: datetime) -> datetime:
@@ -335,7 +461,7 @@ def record_failure(
     if source.kind not in STREAMED_KINDS:
         lasted = now - _failing_since(session, source, now)
         wait = min(max(lasted, MIN_BACK_OFF), MAX_BACK_OFF)
-        source.next_poll_at = now + max(wait, fault.retry_in or wait)
+        source.next_poll_at = now + _spread(max(wait, fault.retry_in or wait))
         session.flush()
 
 

@@ -30,6 +30,9 @@ class NewPost:
     lang: str | None = None
     reply_to: str | None = None
     edit: bool = False  # takes the place of the post with this uri, if that says something else
+    card: str | None = None  # title and description of the page it links to: not the author's words
+    quote_of: str | None = None  # uri of the post it quotes
+    labels: tuple[str, ...] = ()  # what the author says of it, like "!no-unauthenticated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ class Removal:
     scope: Literal["post", "account"]
     uri: str  # the post's uri, or the account's DID
     reason: str
+    for_now: bool = False  # a deactivated or suspended account: it may come back (Return)
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """An account is active again: what was hidden of it may be seen again."""
+
+    uri: str  # the account's DID
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,7 @@ class Rejected:
     raw: bytes
 
 
-Item = NewPost | Removal | Rejected
+Item = NewPost | Removal | Return | Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +73,10 @@ class Batch:
 
     items: Sequence[Item]
     cursor: dict[str, Any]
-    seen: int  # posts read, those not kept included
     next_poll_in: timedelta | None = None  # polled kinds: the least time until the next look
-    newest: datetime | None = None  # when the newest post read was made, if not among the items
+    newest: datetime | None = None  # when the newest event read happened, if not among the items
+    moved_to: str | None = None  # the source's address from now on, where its keeper says so
+    last: bool = False  # there will never be more: the source is read to its end
 
 
 class SourceFaultError(Exception):
@@ -93,8 +105,22 @@ class Collector(Protocol):
     def batches(self, cursor: dict[str, Any] | None) -> Generator[Batch]:
         """What happened since ``cursor`` (of an earlier batch; empty on the first look).
 
+        Every post that was read is among the items: which are kept is for the watches to say.
         Polled kinds end after what is there; streams yield a batch about once a second, an empty
-        one if need be, and never end by themselves.
+        one if need be.
+        """
+        ...
+
+
+class Checker(Protocol):
+    """Asks a platform whether posts we hold are still there: streams and listings miss some."""
+
+    size: int  # posts that one question may name
+
+    def gone(self, uris: Sequence[str]) -> Sequence[Removal]:
+        """A removal for each of ``uris`` (at most ``size``) that is there no more.
+
+        SourceFaultError when the platform cannot be asked: then nothing is known of any of them.
         """
         ...
 

@@ -10,7 +10,16 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from sources.collector import Batch, NewPost, SourceFaultError
+from sources.policy import SourcePolicy
 
+POLICY = SourcePolicy(
+    platform="example",
+    basis="Written for this project: invented people, groups and places.",
+    keep=timedelta(days=30),
+    deletions="Nobody in it is real, so nothing is ever taken back.",
+    share=True,
+    training=False,
+)
 STORY = files("sources") / "example_town.jsonl"
 TICK = 1.0  # seconds between batches
 
@@ -57,15 +66,17 @@ class ExampleTown:
         else:
             began = datetime.fromisoformat(cursor["began"])
             minute, position = cursor["minute"], cursor["next"]
-        while position < len(lines):
+        while True:
             due = position
             while due < len(lines) and lines[due].minute <= minute:
                 due += 1
             yield Batch(
                 [_post(line, began) for line in lines[position:due]],
                 {"began": began.isoformat(), "minute": minute, "next": due},
-                seen=due - position,
+                last=due == len(lines),
             )
+            if due == len(lines):
+                return
             position = due
             self.sleep(TICK)
             before, now = now, self.clock()

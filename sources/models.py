@@ -1,15 +1,25 @@
-"""Tables of what was said. ``by`` columns hold a desk person id: keys point left only."""
+"""Tables of what was said, and of what we want to see.
+
+``by`` columns hold a desk person id: keys point left only.
+"""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sources.db import Base
 
 STREAMED_KINDS = frozenset({"jetstream", "firehose", "example"})
-POLLED_KINDS = frozenset({"feed", "reddit"})
+POLLED_KINDS = frozenset({"feed", "reddit", "bluesky-search"})
 
 
 class Source(Base):
@@ -49,23 +59,125 @@ class SourceEvent(Base):
     source: Mapped[Source] = relationship(back_populates="events")
 
 
-class Post(Base):
-    """One public post, the same shape whatever the platform. The author is a rotating pseudonym."""
+class SourceHour(Base):
+    """What one source brought in one hour, as first counted: removals do not lower it."""
 
-    __tablename__ = "posts"
-    __table_args__ = (UniqueConstraint("platform", "uri"), Index(None, "posted_at"))
+    __tablename__ = "source_hours"
 
-    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)  # in which the posts were read
+    seen: Mapped[int]
+    kept: Mapped[int]
+
+
+class Watch(Base):
+    """Something staff want to see. What it asks for is its newest version."""
+
+    __tablename__ = "watches"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    versions: Mapped[list["WatchVersion"]] = relationship(
+        back_populates="watch", order_by="WatchVersion.id"
+    )
+
+
+class WatchVersion(Base):
+    """What a watch asked for from one moment on, or that it was put away (``active``)."""
+
+    __tablename__ = "watch_versions"
+    __table_args__ = (Index(None, "watch_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    watch_id: Mapped[int] = mapped_column(ForeignKey("watches.id"))
+    name: Mapped[str] = mapped_column(Text)
+    rule: Mapped[dict[str, Any]]  # sources.rules.Rule
+    active: Mapped[bool]
+    by: Mapped[int | None]  # empty when the machine made it at the first start
+    at: Mapped[datetime]
+    watch: Mapped[Watch] = relationship(back_populates="versions")
+
+
+class _Content:
+    """What we hold of a public post. The author is a rotating pseudonym."""
+
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
     platform: Mapped[str] = mapped_column(Text)  # bluesky, web, reddit, example
     uri: Mapped[str] = mapped_column(Text(collation="C"))  # C: so that a prefix uses the index
     author: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
+    card: Mapped[str | None] = mapped_column(Text)  # title and description of a linked page
     lang: Mapped[str | None] = mapped_column(Text)  # as the platform declares it
     url: Mapped[str | None] = mapped_column(Text)  # where a person can read the original
     reply_to: Mapped[str | None] = mapped_column(Text)  # uri of the parent, if any
+    quote_of: Mapped[str | None] = mapped_column(Text)  # uri of the quoted post, if any
+    labels: Mapped[list[Any]] = mapped_column(default=list)  # what the author says of it, like "!no-unauthenticated"
     posted_at: Mapped[datetime]
     collected_at: Mapped[datetime]
+    # No watch asked for it: it stays only if it is read as M3 or above.
+    alarming: Mapped[bool] = mapped_column(default=False)
+
+
+class Post(_Content, Base):
+    """One public post, the same shape whatever the platform."""
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        UniqueConstraint("platform", "uri"),
+        Index(None, "posted_at"),
+        Index(None, "collected_at"),
+        Index(None, "platform", "checked_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    # When it was last known to be there still.
+    checked_at: Mapped[datetime] = mapped_column(
+        default=lambda insert: insert.get_current_parameters()["collected_at"]
+    )
+    returned: Mapped[bool] = mapped_column(default=False)  # was hidden for a while: counted before
+
+
+class PostWatch(Base):
+    """A watch that asked for a post."""
+
+    __tablename__ = "post_watches"
+    __table_args__ = (Index(None, "watch_id", "post_id"),)
+
+    post_id: Mapped[int] = mapped_column(
+        ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True
+    )
+    watch_id: Mapped[int] = mapped_column(ForeignKey("watches.id"), primary_key=True)
+
+
+class HiddenPost(_Content, Base):
+    """A post of an account that is deactivated or suspended: out of sight, until it returns."""
+
+    __tablename__ = "hidden_posts"
+    __table_args__ = (UniqueConstraint("platform", "uri"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    watches: Mapped[list[Any]]  # ids of the watches that asked for it
+    reason: Mapped[str] = mapped_column(Text)
+    hidden_at: Mapped[datetime]
+
+
+class PassingPost(Base):
+    """A post that no watch asked for, held for a moment so that a new watch can be tried on it.
+
+    The newest PASSING of all, for PASSING_TIME at most (sources/watches.py), without its author.
+    """
+
+    __tablename__ = "passing_posts"
+    __table_args__ = (Index(None, "platform", "uri"), {"prefixes": ["UNLOGGED"]})
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
+    platform: Mapped[str] = mapped_column(Text)
+    uri: Mapped[str] = mapped_column(Text(collation="C"))
+    text: Mapped[str] = mapped_column(Text)
+    card: Mapped[str | None] = mapped_column(Text)
+    lang: Mapped[str | None] = mapped_column(Text)
+    collected_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class RejectedItem(Base):
@@ -86,6 +198,7 @@ class Erasure(Base):
     __tablename__ = "erasures"
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    uri_sha256: Mapped[str] = mapped_column(Text)
+    uri_sha256: Mapped[str] = mapped_column(Text, index=True)
     reason: Mapped[str] = mapped_column(Text)
+    by: Mapped[int | None]  # empty when a platform, a retention time or an author's deed asked
     at: Mapped[datetime]

@@ -11,13 +11,23 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from sources.models import POLLED_KINDS, STREAMED_KINDS, Post, RejectedItem, Source, SourceEvent
+from sources.models import (
+    POLLED_KINDS,
+    STREAMED_KINDS,
+    RejectedItem,
+    Source,
+    SourceEvent,
+    SourceHour,
+)
+from sources.reddit import parse_address
 
 PAUSING = ("paused", "resumed")
 FAILING = ("failed", "recovered")
 # Streams report every second and polls run within a minute of being due: beyond this the worker
 # that should do it is not there.
 SILENCE = timedelta(minutes=5)
+HOUR = timedelta(hours=1)
+HOURS = 24  # shown of each source
 
 SCHEMES = {
     "feed": ("http", "https"),
@@ -29,6 +39,15 @@ State = Literal["waiting", "running", "failing", "paused", "off"]
 
 
 @dataclass(frozen=True, slots=True)
+class HourOfSource:
+    """Posts read and kept in one hour."""
+
+    hour: datetime
+    seen: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SourceHealth:
     """One line of the sources page."""
 
@@ -36,11 +55,19 @@ class SourceHealth:
     state: State
     detail: str  # plain words
     lag: float | None  # seconds between now and the newest post read; empty if nothing to measure
-    hour: int  # stored posts that were made in the last hour
-    day: int  # and in the last 24 hours
-    seen: int
-    kept: int
+    minutes: float  # since the last full hour began: at least 60
+    hours: Sequence[HourOfSource]  # the last HOURS, the oldest first, silent ones included
     rejected: int
+
+    @property
+    def rate(self) -> float:
+        """Posts read a minute, over the last full hour and what has passed of this one."""
+        return sum(hour.seen for hour in self.hours[-2:]) / self.minutes
+
+    @property
+    def day(self) -> int:
+        """Posts kept in the last day."""
+        return sum(hour.kept for hour in self.hours)
 
 
 def add_source(session: Session, kind: str, address: str, name: str, now: datetime) -> Source:
@@ -69,24 +96,28 @@ def _checked(kind: str, address: str) -> str:
     if not address:
         raise ValueError("A source needs an address.")
     if kind == "reddit":
-        name = re.sub(r"^/?r/", "", address).rstrip("/")
-        if not re.fullmatch(r"[A-Za-z0-9_]{2,21}", name):
-            raise ValueError(f"“{address}” is no name of a subreddit; one looks like r/news.")
-        return name
+        return str(parse_address(address))
+    if kind == "jetstream":  # several hosts of one stream
+        return " ".join(_checked_url(kind, host) for host in re.split(r"[\s,]+", address) if host)
     if kind in SCHEMES:
-        schemes = SCHEMES[kind]
-        try:
-            url = urlsplit(address)
-            usable = url.scheme in schemes and bool(url.hostname) and url.port != 0
-        except ValueError:
-            usable = False
-        if not usable or re.search(r"[\s\x00-\x1f]", address):
-            raise ValueError(
-                f"“{address}” is no address we can read; it must begin with "
-                f"{schemes[0]}:// or {schemes[1]}://."
-            )
-        if url.username or url.password:
-            raise ValueError("The address holds a password; everybody here would see it.")
+        return _checked_url(kind, address)
+    return address
+
+
+def _checked_url(kind: str, address: str) -> str:
+    schemes = SCHEMES[kind]
+    try:
+        url = urlsplit(address)
+        usable = url.scheme in schemes and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\s\x00-\x1f]", address):
+        raise ValueError(
+            f"“{address}” is no address we can read; it must begin with "
+            f"{schemes[0]}:// or {schemes[1]}://."
+        )
+    if url.username or url.password:
+        raise ValueError("The address holds a password; everybody here would see it.")
     return address
 
 
@@ -104,6 +135,23 @@ def resume(session: Session, source: Source, by: int | None, why: str, now: date
     if is_paused(session, source):
         _record(session, source, "resumed", why, by, now)
         source.next_poll_at = None
+
+
+def move(session: Session, source: Source, address: str, now: datetime) -> None:
+    """Read ``source`` at another address from now on, because its keeper moved it there.
+
+    Where another source reads that address already, this one stops.
+    """
+    if address == source.address:
+        return
+    same = select(Source).where(Source.kind == source.kind, Source.address == address)
+    twin = session.scalar(same)
+    if twin is None:
+        _record(session, source, "moved", f"From {source.address} to {address}", None, now)
+        source.address = address
+    else:
+        why = f"It has moved to {address}, which is read already as “{twin.name}”."
+        pause(session, source, None, why, now)
 
 
 def _record(
@@ -150,6 +198,18 @@ def streamed_sources(session: Session) -> list[Source]:
     return [source for source in streamed if not _is(paused.get(source.id), "paused")]
 
 
+def sources_by_name(session: Session) -> list[Source]:
+    """Every source, by its name."""
+    return list(session.scalars(select(Source).order_by(func.lower(Source.name), Source.id)))
+
+
+def count_active(session: Session, kind: str) -> int:
+    """How many sources of a kind are not paused."""
+    ids = session.scalars(select(Source.id).where(Source.kind == kind)).all()
+    paused = _latest(session, PAUSING)
+    return sum(not _is(paused.get(source_id), "paused") for source_id in ids)
+
+
 def _latest(session: Session, kinds: Sequence[str]) -> dict[int, SourceEvent]:
     """The newest event among ``kinds`` of every source, by source id."""
     events = session.scalars(
@@ -168,38 +228,54 @@ def _is(event: SourceEvent | None, kind: str) -> bool:
 def health(session: Session, now: datetime) -> list[SourceHealth]:
     """How every source fares, in the order in which they were added."""
     paused, failing = _latest(session, PAUSING), _latest(session, FAILING)
-    recent = {
-        source_id: (hour, day)
-        for source_id, hour, day in session.execute(
-            select(
-                Post.source_id,
-                func.count().filter(Post.posted_at > now - timedelta(hours=1)),
-                func.count(),
-            )
-            .where(Post.posted_at > now - timedelta(days=1))
-            .group_by(Post.source_id)
-        )
-    }
+    this_hour = now.replace(minute=0, second=0, microsecond=0)
+    moments = [this_hour - step * HOUR for step in reversed(range(HOURS))]
+    counted: dict[int, dict[datetime, HourOfSource]] = {}
+    for row in session.scalars(select(SourceHour).where(SourceHour.hour >= moments[0])):
+        hour = HourOfSource(row.hour, row.seen, row.kept)
+        counted.setdefault(row.source_id, {})[row.hour] = hour
     rejections = select(RejectedItem.source_id, func.count()).group_by(RejectedItem.source_id)
     rejected = dict(session.execute(rejections).all())
     lines = []
     for source in session.scalars(select(Source).order_by(Source.id)):
         state, detail = _state(source, paused.get(source.id), failing.get(source.id), now)
-        hour, day = recent.get(source.id, (0, 0))
+        hours = counted.get(source.id, {})
         lines.append(
             SourceHealth(
                 source=source,
                 state=state,
                 detail=detail,
                 lag=_lag(source, now),
-                hour=hour,
-                day=day,
-                seen=source.seen,
-                kept=source.kept,
+                minutes=60 + (now - this_hour).total_seconds() / 60,
+                hours=[hours.get(moment, HourOfSource(moment)) for moment in moments],
                 rejected=rejected.get(source.id, 0),
             )
         )
     return lines
+
+
+def rejects(session: Session, source: Source, limit: int = 20) -> list[RejectedItem]:
+    """The newest items of a source that could not be read."""
+    return list(
+        session.scalars(
+            select(RejectedItem)
+            .where(RejectedItem.source_id == source.id)
+            .order_by(RejectedItem.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def events(session: Session, source: Source, limit: int = 20) -> list[SourceEvent]:
+    """The newest changes of a source's state."""
+    return list(
+        session.scalars(
+            select(SourceEvent)
+            .where(SourceEvent.source_id == source.id)
+            .order_by(SourceEvent.id.desc())
+            .limit(limit)
+        )
+    )
 
 
 def _lag(source: Source, now: datetime) -> float | None:

@@ -17,7 +17,7 @@ import desk.models  # noqa: F401
 from desk.database import migrate, start_embedded, wait_until_up
 from sources.db import Base, make_engine, make_sessions
 
-pytest_plugins = ["tests.pds.server"]
+pytest_plugins = ["tests.pds.server", "tests.pds.jetstream"]
 
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)  # a Monday afternoon
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
+import campaigns.models  # noqa: F401 (with it every table to its left)
 import desk.models  # noqa: F401
 from sources.db import Base, UTCDateTime
 

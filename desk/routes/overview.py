@@ -45,7 +45,7 @@ def show(visit: Visiting) -> Response:
         drafts=[(message, messages.state_of(message)) for message in drafts],
         deliveries=deliveries_between(session, now - timedelta(days=1), now + timedelta(days=7)),
         platforms=PLATFORMS,
-        posts_kept=sum(one.kept for one in health),
+        posts_kept=sum(one.source.kept for one in health),
         narrative_count=count_narratives(session),
         urgent=bool(
             waiting

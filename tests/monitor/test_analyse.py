@@ -17,8 +17,10 @@ DEPOT = [
     ("cid", "Ballots hidden in the Mill Street depot and nobody asks"),
 ]
 CALLS = [
-    (name, f"{opening} someone should burn that depot on Mill Street with the missing ballots")
-    for name, opening in (("dan", "Well,"), ("eve", "Enough:"), ("fay", "Really,"), ("gus", "So"))
+    ("dan", "Someone should burn that depot on Mill Street with the missing ballots"),
+    ("eve", "Somebody ought to torch the depot where the ballots lie, Mill Street"),
+    ("fay", "Mill Street depot, missing ballots: someone should set fire to the place"),
+    ("gus", "People should burn the depot down. Missing ballots, on Mill Street!"),
 ]
 
 

@@ -39,10 +39,11 @@ class Pds:
     (``{ws_url}/xrpc/com.atproto.sync.subscribeRepos``).
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, admin_password: str) -> None:
         self.url = f"http://localhost:{port}"
         self.ws_url = f"ws://localhost:{port}"
         self._http = httpx.Client(base_url=f"{self.url}/xrpc/", timeout=30)
+        self._admin = httpx.BasicAuth("admin", admin_password)
         self._accounts: dict[str, Account] = {}
         self._tokens: dict[str, str] = {}
 
@@ -59,20 +60,30 @@ class Pds:
             self._tokens[made["did"]] = made["accessJwt"]
         return self._accounts[handle]
 
-    def post(self, account: Account, text: str) -> str:
-        """Publish ``text`` as the account, now; answers the post's at:// address."""
-        record = {
-            "$type": POST,
-            "text": text,
-            "langs": ["en"],
-            "createdAt": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        }
+    def post(self, account: Account, text: str, **more: Any) -> str:
+        """Publish ``text`` as the account, now; answers the post's at:// address.
+
+        ``more`` goes into the record beside it: embed, reply, labels.
+        """
+        return self.create(account, POST, _record(text) | more)
+
+    def create(self, account: Account, collection: str, record: dict[str, Any]) -> str:
+        """Put any record into the account's repository; answers its at:// address."""
         made = self._call(
             "com.atproto.repo.createRecord",
-            {"repo": account.did, "collection": POST, "record": record},
+            {"repo": account.did, "collection": collection, "record": record},
             account,
         )
         return str(made["uri"])
+
+    def edit(self, account: Account, uri: str, text: str) -> None:
+        """Put ``text`` in the place of what one of the account's posts says."""
+        rkey = uri.rpartition("/")[2]
+        self._call(
+            "com.atproto.repo.putRecord",
+            {"repo": account.did, "collection": POST, "rkey": rkey, "record": _record(text)},
+            account,
+        )
 
     def delete(self, account: Account, uri: str) -> None:
         """Delete one of the account's posts; deleting it again changes nothing."""
@@ -81,6 +92,27 @@ class Pds:
             {"repo": account.did, "collection": POST, "rkey": uri.rpartition("/")[2]},
             account,
         )
+
+    def deactivate(self, account: Account) -> None:
+        """Close the account the way its owner would, who may open it again."""
+        self._call("com.atproto.server.deactivateAccount", {}, account)
+
+    def activate(self, account: Account) -> None:
+        """Open the account that its owner closed."""
+        self._call("com.atproto.server.activateAccount", None, account)
+
+    def take_down(self, account: Account, taken: bool = True) -> None:
+        """Close the account the way the server's moderators would; or open it again."""
+        subject = {"$type": "com.atproto.admin.defs#repoRef", "did": account.did}
+        self._call(
+            "com.atproto.admin.updateSubjectStatus",
+            {"subject": subject, "takedown": {"applied": taken}},
+        )
+
+    def delete_account(self, account: Account) -> None:
+        """End the account for good."""
+        self._call("com.atproto.admin.deleteAccount", {"did": account.did})
+        del self._accounts[account.handle]
 
     def posts(self, account: Account) -> list[dict[str, Any]]:
         """All posts of the account, newest key first: {"uri", "cid", "value": the record}."""
@@ -100,11 +132,21 @@ class Pds:
     def close(self) -> None:
         self._http.close()
 
-    def _call(self, method: str, body: dict[str, Any], account: Account | None = None) -> Any:
+    def _call(
+        self, method: str, body: dict[str, Any] | None, account: Account | None = None
+    ) -> Any:
         headers = {"Authorization": f"Bearer {self._tokens[account.did]}"} if account else {}
-        answer = self._http.post(method, json=body, headers=headers)
+        if method.startswith("com.atproto.admin."):
+            answer = self._http.post(method, json=body, auth=self._admin)
+        else:
+            answer = self._http.post(method, json=body, headers=headers)
         assert answer.is_success, f"{method}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+
+def _record(text: str) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return {"$type": POST, "text": text, "langs": ["en"], "createdAt": now}
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +171,8 @@ def pds() -> Iterator[Pds]:
         if not line:
             complaints.seek(0)
             pytest.fail(f"The AT Protocol test server did not start:\n{complaints.read()[-2000:]}")
-        server = Pds(json.loads(line)["pds"])
+        started = json.loads(line)
+        server = Pds(started["pds"], started["admin"])
         yield server
         server.close()
         try:

@@ -1,5 +1,6 @@
 // A PDS and an in-memory PLC directory on 127.0.0.1, free ports, data in the folder given as the
-// first argument. Prints one line of JSON, {"pds": port, "plc": port}, when both answer.
+// first argument. Prints one line of JSON, {"pds": port, "plc": port, "admin": password}, when both
+// answer.
 // Ends when its standard input closes, so it never outlives the tests that started it.
 "use strict";
 
@@ -40,6 +41,7 @@ async function main(folder) {
   await directory.start();
 
   const key = () => crypto.randomBytes(32).toString("hex");
+  const admin = key();
   Object.assign(process.env, {
     PDS_HOSTNAME: "localhost", // any other name makes the server call itself https
     PDS_PORT: String(pdsPort),
@@ -49,7 +51,7 @@ async function main(folder) {
     PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX: key(),
     PDS_DPOP_SECRET: key(),
     PDS_JWT_SECRET: key(),
-    PDS_ADMIN_PASSWORD: key(),
+    PDS_ADMIN_PASSWORD: admin,
     PDS_DID_PLC_URL: `http://127.0.0.1:${plcPort}`,
     PDS_INVITE_REQUIRED: "false",
     PDS_DEV_MODE: "true",
@@ -68,7 +70,7 @@ async function main(folder) {
     await directory.destroy();
     process.exit(0);
   });
-  console.log(JSON.stringify({ pds: pdsPort, plc: plcPort }));
+  console.log(JSON.stringify({ pds: pdsPort, plc: plcPort, admin }));
 }
 
 main(process.argv[2]).catch((fault) => {

@@ -12,8 +12,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from monitor.models import Reading
-from sources import register
+from sources import register, watches
 from sources.collect import (
+    JITTER,
     KEEP_REJECTS,
     MAX_FEED_REJECT_BYTES,
     MAX_REJECT_BYTES,
@@ -31,9 +32,10 @@ from sources.collector import (
     SourceFaultError,
     plain_words,
 )
+from sources.matching import Rule
 from sources.models import Erasure, Post, RejectedItem, Source, SourceEvent
 from sources.pseudonyms import erased_name
-from tests.sources.conftest import KEY, AddSource, Collect, Posts
+from tests.sources.conftest import KEY, AddSource, Collect, Posts, make_intake
 
 ALICE, BOB = "did:plc:alice", "did:plc:bob"
 MADE = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
@@ -56,8 +58,17 @@ def _account_gone(did: str = ALICE) -> Removal:
 
 
 def _save(session: Session, source: Source, *items: Item, now: datetime, **fields: Any) -> int:
-    batch = replace(Batch(items, cursor={"at": 1}, seen=len(items)), **fields)
-    return save_batch(session, source, batch, platform="bluesky", pseudonym_key=KEY, now=now)
+    batch = replace(Batch(items, cursor={"at": 1}), **fields)
+    return _save_batch(session, source, batch, "bluesky", now)
+
+
+def _save_batch(
+    session: Session, source: Source, batch: Batch, platform: str, now: datetime
+) -> int:
+    """Save with one watch that asks for everything."""
+    if not watches.current(session):
+        watches.save_watch(session, None, "All", Rule(everything=True), None, now)
+    return save_batch(session, source, batch, platform, make_intake(), now)
 
 
 def _texts(session: Session) -> dict[str, str]:
@@ -98,14 +109,14 @@ def test_a_batch_is_saved_with_its_cursor_and_counters(
     session: Session, stream: Source, now: datetime
 ) -> None:
     post = _post(url="https://bsky.app/x", lang="en", reply_to=_uri(BOB, "9"))
-    assert _save(session, stream, post, Rejected("cut in half", b'{"did":'), now=now, seen=40) == 1
+    assert _save(session, stream, post, Rejected("cut in half", b'{"did":'), now=now) == 1
     row = session.scalars(select(Post)).one()
     assert (row.platform, row.uri, row.text, row.lang) == ("bluesky", _uri(), "hello", "en")
     assert (row.url, row.reply_to) == ("https://bsky.app/x", _uri(BOB, "9"))
     assert (row.posted_at, row.collected_at) == (MADE, now)
     assert ALICE not in row.author
     assert len(row.author) == 16
-    assert (stream.seen, stream.kept, stream.cursor) == (40, 1, {"at": 1})
+    assert (stream.seen, stream.kept, stream.cursor) == (1, 1, {"at": 1})
     assert (stream.last_batch_at, stream.newest_post_at) == (now, MADE)
     assert stream.next_poll_at is None
     reject = session.scalars(select(RejectedItem)).one()
@@ -160,6 +171,7 @@ def test_a_removal_takes_the_reading_along_and_leaves_only_a_hash(
                 stance="none",
                 reasons=[],
                 scorer="test",
+                copy_of=post.id,
                 read_at=now,
             )
         )
@@ -246,8 +258,8 @@ def test_a_removal_takes_along_what_could_not_be_read(
     kind, address = ("reddit", "news") if platform == "reddit" else ("firehose", "wss://a.example")
     source = register.add_source(session, kind, address, "", now)
     for items in ([Rejected("broken", raw), Rejected("broken", b"other")], [removal]):
-        batch = Batch(items, {}, 0)
-        save_batch(session, source, batch, platform=platform, pseudonym_key=KEY, now=now)
+        batch = Batch(items, {})
+        _save_batch(session, source, batch, platform, now)
     assert _set_aside(session) == [("broken", b"other")]
 
 
@@ -263,8 +275,8 @@ def test_an_account_s_removal_spares_names_that_begin_alike(
 def test_a_removal_on_one_platform_does_not_touch_another(
     session: Session, stream: Source, feed: Source, now: datetime
 ) -> None:
-    batch = Batch([_post()], {}, 1)
-    save_batch(session, feed, batch, platform="web", pseudonym_key=KEY, now=now)
+    batch = Batch([_post()], {})
+    _save_batch(session, feed, batch, "web", now)
     _save(session, stream, _gone(), _account_gone(), now=now)
     assert list(_texts(session)) == [_uri()]
 
@@ -316,7 +328,7 @@ def test_impossible_dates_become_now(
 def test_the_newest_post_read_counts_even_when_it_was_not_kept(
     session: Session, stream: Source, now: datetime
 ) -> None:
-    _save(session, stream, now=now, seen=3, newest=now - timedelta(seconds=2))
+    _save(session, stream, now=now, newest=now - timedelta(seconds=2))
     assert stream.newest_post_at == now - timedelta(seconds=2)
     _save(session, stream, _post(posted_at=now - timedelta(days=3)), now=now)
     assert stream.newest_post_at == now - timedelta(seconds=2)
@@ -338,7 +350,11 @@ def test_the_cursor_is_never_ahead_of_the_data(
 
 
 def test_two_streams_with_the_same_posts_do_not_lock_each_other_out(
-    sessions: sessionmaker[Session], source_of: AddSource, posts: Posts, now: datetime
+    sessions: sessionmaker[Session],
+    source_of: AddSource,
+    posts: Posts,
+    everything: int,
+    now: datetime,
 ) -> None:
     mine = source_of("jetstream", "wss://jetstream.example")
     yours = source_of("firehose", "wss://relay.example")
@@ -460,15 +476,17 @@ def test_an_outage_is_one_event_and_its_end_another(
 def test_the_wait_grows_with_the_outage_up_to_a_day(
     session: Session, feed: Source, now: datetime
 ) -> None:
-    waits = []
+    waits: list[timedelta] = []
     for after in (timedelta(0), timedelta(hours=1), timedelta(hours=7), timedelta(days=9)):
         record_failure(session, feed, SourceFaultError("It does not answer."), now + after)
         assert feed.next_poll_at is not None
         waits.append(feed.next_poll_at - now - after)
-    assert waits == [MIN_BACK_OFF, timedelta(hours=1), timedelta(hours=7), timedelta(days=1)]
+    least = [MIN_BACK_OFF, timedelta(hours=1), timedelta(hours=7), timedelta(days=1)]
+    for wait, expected in zip(waits, least, strict=True):  # never earlier; spread by JITTER
+        assert expected <= wait <= expected * (1 + JITTER)
     asked = SourceFaultError("Later, please.", retry_in=timedelta(days=3))
     record_failure(session, feed, asked, now)
-    assert feed.next_poll_at == now + timedelta(days=3)
+    assert now + timedelta(days=3) <= feed.next_poll_at <= now + timedelta(days=3) * (1 + JITTER)
 
 
 def test_a_final_fault_switches_the_source_off_until_a_person_resumes_it(
@@ -488,8 +506,8 @@ def test_the_driver_commits_batch_by_batch_and_goes_on_from_the_cursor(
 ) -> None:
     source = source_of()
     script = Script(
-        Batch([_post()], {"at": 1}, 1, timedelta(hours=1)),
-        Batch([_post(rkey="2")], {"at": 2}, 1, timedelta(hours=1)),
+        Batch([_post()], {"at": 1}, timedelta(hours=1)),
+        Batch([_post(rkey="2")], {"at": 2}, timedelta(hours=1)),
     )
     assert collect_now(source, script) == 2
     assert collect_now(source, script) == 0
@@ -502,7 +520,7 @@ def test_a_fault_after_some_batches_loses_none_of_them(
 ) -> None:
     source = source_of()
     fault = SourceFaultError("The line broke.")
-    assert collect_now(source, Script(Batch([_post()], {"at": 1}, 1), fault=fault)) == 1
+    assert collect_now(source, Script(Batch([_post()], {"at": 1}), fault=fault)) == 1
     assert len(posts()) == 1
     with sessions() as session:
         assert session.get_one(Source, source.id).cursor == {"at": 1}
@@ -535,29 +553,29 @@ def test_a_pause_stops_a_running_collector_within_one_batch(
 
     class PausedMeanwhile(Script):
         def batches(self, cursor: dict[str, Any] | None) -> Generator[Batch]:
-            yield Batch([_post()], {"at": 1}, 1)
+            yield Batch([_post()], {"at": 1})
             with sessions.begin() as session:
                 register.pause(session, session.get_one(Source, source.id), 7, "enough", now)
-            yield Batch([_post(rkey="2")], {"at": 2}, 1)
+            yield Batch([_post(rkey="2")], {"at": 2})
             raise AssertionError("read on after the pause")
 
     assert collect_now(source, PausedMeanwhile()) == 1
     with sessions() as session:
         assert session.get_one(Source, source.id).cursor == {"at": 1}
-    assert collect_now(source, Script(Batch([_post(rkey="3")], {"at": 3}, 1))) == 0
+    assert collect_now(source, Script(Batch([_post(rkey="3")], {"at": 3}))) == 0
 
 
 def test_the_driver_stops_when_told(source_of: AddSource, collect_now: Collect) -> None:
     source = source_of("jetstream", "wss://jetstream.example")
     answers = iter([False, True])
-    endless = Script(*[Batch([_post(rkey=str(n))], {"at": n}, 1) for n in range(100)])
+    endless = Script(*[Batch([_post(rkey=str(n))], {"at": n}) for n in range(100)])
     assert collect_now(source, endless, stop=lambda: next(answers)) == 1
 
 
-def test_a_stream_that_ends_by_itself_is_switched_off(
+def test_a_source_that_is_read_to_its_end_is_switched_off(
     sessions: sessionmaker[Session], source_of: AddSource, collect_now: Collect
 ) -> None:
     source = source_of("example", "town")
-    collect_now(source, Script(Batch([_post()], {"at": 1}, 1)))
+    collect_now(source, Script(Batch([_post()], {"at": 1}, last=True)))
     with sessions() as session:
         assert register.streamed_sources(session) == []

@@ -1,3 +1,4 @@
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,8 +14,10 @@ from sources.collector import (
     Rejected,
     SourceFaultError,
 )
+from sources.matching import Rule
 from sources.models import Source, SourceEvent
-from tests.sources.conftest import KEY
+from sources.watches import save_watch
+from tests.sources.conftest import make_intake
 
 
 @pytest.mark.parametrize(
@@ -97,12 +100,17 @@ def test_health_follows_a_feed_through_its_states(session: Session, now: datetim
         NewPost("b", "x", "old", now - timedelta(hours=3)),
         Rejected("broken", b"<"),
     ]
-    batch = Batch(items, {}, seen=5, next_poll_in=timedelta(hours=1))
-    save_batch(session, feed, batch, platform="web", pseudonym_key=KEY, now=now)
+    batch = Batch(items, {}, next_poll_in=timedelta(hours=1))
+    intake = make_intake()
+    save_watch(session, None, "All", Rule(everything=True), None, now)
+    save_batch(session, feed, batch, "web", intake, now)
     line = _health(session, feed, now)
-    assert (line.state, line.detail) == ("running", "Next look in 60 min.")
-    assert (line.lag, line.hour, line.day) == (600, 1, 2)
-    assert (line.seen, line.kept, line.rejected) == (5, 2, 1)
+    assert line.state == "running"
+    assert re.fullmatch(r"Next look in 6\d min\.", line.detail)
+    assert (line.lag, line.day, line.rejected) == (600, 2, 1)
+    assert (line.source.seen, line.source.kept) == (2, 2)
+    assert [(hour.seen, hour.kept) for hour in line.hours] == [(0, 0)] * 23 + [(2, 2)]
+    assert line.rate == pytest.approx(2 / 60)
 
     overdue = _health(session, feed, now + timedelta(hours=2))
     assert (overdue.state, "worker" in overdue.detail) == ("waiting", True)
@@ -114,7 +122,7 @@ def test_health_follows_a_feed_through_its_states(session: Session, now: datetim
     register.pause(session, feed, 7, "holiday", now)
     assert _health(session, feed, now).state == "paused"
     register.resume(session, feed, 7, "", now)
-    save_batch(session, feed, batch, platform="web", pseudonym_key=KEY, now=now)
+    save_batch(session, feed, batch, "web", intake, now)
     assert _health(session, feed, now).state == "running"
 
     record_failure(session, feed, SourceFaultError("Gone for good.", final=True), now)
@@ -124,7 +132,7 @@ def test_health_follows_a_feed_through_its_states(session: Session, now: datetim
 
 def test_a_silent_stream_is_waiting(session: Session, now: datetime) -> None:
     stream = register.add_source(session, "jetstream", "wss://jetstream.example", "", now)
-    save_batch(session, stream, Batch((), {}, 0), platform="bluesky", pseudonym_key=KEY, now=now)
+    save_batch(session, stream, Batch((), {}), "bluesky", make_intake(), now)
     assert _health(session, stream, now).state == "running"
     assert _health(session, stream, now + timedelta(minutes=10)).state == "waiting"
 

@@ -1,0 +1,253 @@
+"""Copies of one text: wire copy and pasted text are one voice, however many accounts carry it.
+
+Two texts are copies when they share most of their pairs of neighbouring words and do not state
+different facts. A post's bands are keys that copies are very likely to have in common, so that
+one query finds the few older posts worth comparing. Measured by ``python -m tests.bench.copies``:
+word pairs find as many copies as runs of letters at a quarter of the cost, far more than the
+embedding while they join fewer different texts, and all that a hash of equal texts finds.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
+from typing import Protocol
+
+import regex  # type: ignore[import-untyped, unused-ignore]
+from rensa import RMinHash  # type: ignore[import-untyped, unused-ignore]
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    TableValuedAlias,
+    column,
+    delete,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Session
+
+from monitor.models import CopyBand
+from sources.models import Post
+
+COPY_WINDOW = timedelta(days=7)  # a group of copies silent for longer takes no new ones
+# Of the shared and unshared word pairs, how many must be shared, and how many at the least: five
+# are six words in a row, and shorter texts ("love and prayers for you") are said by many on their
+# own. Source: tests.bench.copies on CrisisLexT6.
+SHARED_PART = 0.5
+SHARED_PAIRS = 5
+# Bands, of two hashes each: of texts that share half their pairs 76 in 100 meet in a band, of those
+# that share 7 in 10, 97. More bands cost more than they find.
+BANDS = 5
+SEED = 1  # any, but the same in every process
+MAX_MET = 16  # the latest posts looked at in one band: a slogan's band holds thousands
+# A group is represented by this many posts a day, not by all: ten thousand copies cost no more
+# than a few, and the group lives on when one of them is deleted.
+KEEPERS = 4
+KEEPER_TIME = timedelta(days=1)
+COMPARED_CHARS = 10_000  # of a long article the beginning tells
+
+_SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}'’ʼ`´]+")
+# What a copy is sent with, not what it says: links, names of accounts and how they are cited.
+_CARRIED = regex.compile(
+    r"(?:https?://|www\.)\S*|(?<!\w)(?:(?:via|rt|mt|h/t|cc)[:\s]+)?@[\w.\-]+:?", regex.I
+)
+# Scripts without spaces between words are compared letter by letter.
+_WORD = regex.compile(
+    rf"[{_SPACELESS}]\p{{M}}*+|[[\p{{L}}\p{{M}}\p{{N}}]--[{_SPACELESS}]]++", regex.V1
+)
+_NAME = regex.compile(r"(?<=[\p{Ll}\p{N},;]\s+[#(\"“]?)\p{Lu}[\p{L}\p{M}]++")
+_CITING = frozenset({"rt", "mt", "via"})
+_NUMBER_WORDS = frozenset(
+    (
+        *("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
+        *("twelve", "dozen", "dozens", "hundred", "hundreds", "thousand", "thousands"),
+        *("million", "millions"),
+    )
+)
+
+
+class Fingerprint:
+    """What a text is compared by: its ``words`` in order, without case, signs, links and accounts.
+
+    The words of ``" ".join(words)`` are the same again.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._stripped = _stripped(text)
+        self.words = _words(self._stripped)
+        self.pairs = frozenset(f"{first} {second}" for first, second in pairwise(self.words))
+
+    @cached_property
+    def facts(self) -> frozenset[str]:
+        """Those words that are numbers or names: needed for likely copies only, and dear."""
+        numbers = {word for word in self.words if word.isdecimal() or word in _NUMBER_WORDS}
+        return frozenset(self.words) & (numbers | _names(self._stripped))
+
+
+class Arrival(Protocol):
+    """A post as ``group_of`` needs it."""
+
+    @property
+    def post_id(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+
+
+def similarity(one: Fingerprint, other: Fingerprint) -> float:
+    """The part of all word pairs that both have, from SHARED_PART to 1; 0 where no copy is seen.
+
+    "3 dead in Moore" and "30 dead in Moore" are no copies: each has a number or a name the other
+    lacks. A text that only lacks some, because it was cut off, still is one.
+    """
+    shared = len(one.pairs & other.pairs)
+    union = len(one.pairs) + len(other.pairs) - shared
+    if shared < SHARED_PAIRS or shared < SHARED_PART * union:
+        return 0.0
+    if one.facts.difference(other.words) and other.facts.difference(one.words):
+        return 0.0
+    return shared / union
+
+
+def bands_of(print_: Fingerprint) -> list[int]:
+    """The keys (signed, 64 bit) of a text, BANDS of them, or none if it is too short."""
+    if len(print_.pairs) < SHARED_PAIRS:
+        return []
+    minhash = RMinHash(num_perm=2 * BANDS, seed=SEED)
+    minhash.update(list(print_.pairs))
+    hashes = minhash.digest()
+    pairs = zip(hashes[::2], hashes[1::2], strict=True)
+    return sorted({(first << 32 | second) - 2**63 for first, second in pairs})
+
+
+def group_of(session: Session, arrivals: Sequence[Arrival], now: datetime) -> dict[int, int]:
+    """The group of copies of each new post, by post id; a post without a copy is its own group.
+
+    A group's number is the id of its first known post and stays when that post is deleted. The
+    posts must be stored; callers take turns. Looks at the posts of COPY_WINDOW and at the batch
+    itself, in the order of the ids, with a fixed number of queries; keeps what later calls need.
+    """
+    prints = {post.post_id: Fingerprint(post.text) for post in arrivals}
+    bands = {post_id: bands_of(print_) for post_id, print_ in sorted(prints.items())}
+    keepers = _Keepers(session, {band for some in bands.values() for band in some}, now)
+    groups = {}
+    for post_id, of_post in bands.items():
+        groups[post_id] = keepers.take(post_id, prints[post_id], of_post) if of_post else post_id
+    keepers.save()
+    return groups
+
+
+def forget_old(session: Session, now: datetime) -> int:
+    """Remove what is older than COPY_WINDOW and no longer looked at; how many rows that were."""
+    old = session.execute(delete(CopyBand).where(CopyBand.read_at < now - COPY_WINDOW))
+    return int(old.rowcount)  # type: ignore[attr-defined, unused-ignore]
+
+
+@dataclass(frozen=True)
+class _Keeper:
+    post_id: int
+    group_id: int
+    read_at: datetime
+    print: Fingerprint
+
+
+class _Keepers:
+    """The posts that stand for their groups, as far as they meet a batch in a band."""
+
+    def __init__(self, session: Session, bands: set[int], now: datetime) -> None:
+        self._session = session
+        self._now = now
+        self._by_band: dict[int, list[_Keeper]] = {}
+        self._new: list[tuple[int, _Keeper]] = []
+        met = session.execute(_met(bands, now)).all() if bands else []
+        ids = {row.post_id for row in met}
+        texts = session.execute(select(Post.id, Post.text).where(Post.id.in_(ids))) if ids else ()
+        prints = {post_id: Fingerprint(text) for post_id, text in texts}
+        for row in met:
+            if row.post_id not in prints:  # purged between the two queries
+                continue
+            keeper = _Keeper(row.post_id, row.group_id, row.read_at, prints[row.post_id])
+            self._by_band.setdefault(row.band, []).append(keeper)
+
+    def take(self, post_id: int, print_: Fingerprint, bands: Sequence[int]) -> int:
+        """The group of one more post, which becomes a keeper if its group needs one."""
+        met = {k.post_id: k for band in bands for k in self._by_band.get(band, ())}
+        met.pop(post_id, None)  # read once more, perhaps with another text
+        near = [(similarity(print_, k.print), -k.group_id) for k in met.values()]
+        alike, group_id = max(near, default=(0.0, 0))
+        group_id = -group_id if alike else post_id
+        recent = (k for k in met.values() if k.read_at > self._now - KEEPER_TIME)
+        if sum(k.group_id == group_id for k in recent) < KEEPERS:
+            keeper = _Keeper(post_id, group_id, self._now, print_)
+            for band in bands:
+                self._by_band.setdefault(band, []).append(keeper)
+                self._new.append((band, keeper))
+        return group_id
+
+    def save(self) -> None:
+        """Write the new keepers' bands."""
+        if not self._new:
+            return
+        rows = _unnested(
+            band=[band for band, _ in self._new],
+            post_id=[keeper.post_id for _, keeper in self._new],
+            group_id=[keeper.group_id for _, keeper in self._new],
+        )
+        added = insert(CopyBand).from_select(
+            ["band", "post_id", "group_id", "read_at"],
+            select(*rows.c, literal(self._now)),
+        )
+        self._session.execute(
+            added.on_conflict_do_update(
+                index_elements=[CopyBand.band, CopyBand.post_id],
+                set_={"group_id": added.excluded.group_id, "read_at": added.excluded.read_at},
+            )
+        )
+
+
+def _met(bands: set[int], now: datetime) -> Select[tuple[int, int, int, datetime]]:
+    """(band, post id, group id, read at) of the latest MAX_MET posts in each of these bands."""
+    wanted = _unnested(band=sorted(bands))
+    latest = (
+        select(CopyBand.post_id, CopyBand.group_id, CopyBand.read_at)
+        .where(CopyBand.band == wanted.c.band, CopyBand.read_at >= now - COPY_WINDOW)
+        .order_by(CopyBand.post_id.desc())
+        .limit(MAX_MET)
+        .lateral()
+    )
+    return select(wanted.c.band, *latest.c).join_from(wanted, latest, true())
+
+
+def _unnested(**columns: Sequence[int]) -> TableValuedAlias:
+    """Equally long lists of numbers as a table in a query: one parameter a list, not a row."""
+    lists = [literal(numbers, ARRAY(BigInteger)) for numbers in columns.values()]
+    named = [column(name, BigInteger) for name in columns]
+    return func.unnest(*lists).table_valued(*named).render_derived()
+
+
+def _stripped(text: str) -> str:
+    text = _UNSEEN.sub("", unicodedata.normalize("NFKC", text[:COMPARED_CHARS]))
+    return str(_CARRIED.sub(" ", text)).rstrip()
+
+
+def _words(stripped: str) -> list[str]:
+    words: list[str] = _WORD.findall(unicodedata.normalize("NFKC", stripped.casefold()))
+    if stripped.endswith("..."):
+        del words[-1:]  # half a word, where the text was cut off
+    start = 0
+    while start < len(words) and words[start] in _CITING:
+        start += 1
+    return words[start:]
+
+
+def _names(stripped: str) -> set[str]:
+    """The capitalised words within sentences, folded; none in a headline where most words are."""
+    names: list[str] = _NAME.findall(stripped)
+    if len(names) > len(stripped.split()) / 2:
+        return set()
+    return {unicodedata.normalize("NFKC", name.casefold()) for name in names}

@@ -1,0 +1,261 @@
+"""Taking posts out of everything: their words, readings and samples go; counts and a proof stay.
+
+What hangs on a post in other rooms goes by ON DELETE CASCADE; what was made of several posts
+together (a title, a mean vector) is mended by whoever made it, who is told beforehand.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.orm import Session
+
+from sources.models import (
+    Erasure,
+    HiddenPost,
+    PassingPost,
+    Post,
+    PostWatch,
+    RejectedItem,
+    Source,
+)
+from sources.pseudonyms import erased_name
+
+REWORDED = "edited by its author"  # the one reason after which the same address comes back
+
+# The columns that a post and a hidden post share.
+CONTENT = tuple(
+    column.key
+    for column in HiddenPost.__table__.columns
+    if column.key in Post.__table__.columns and column.key != "id"
+)
+
+
+@dataclass(frozen=True)
+class Purger:
+    """How posts leave. ``key`` makes the proofs; ``leaving`` is told their ids while they stand."""
+
+    key: bytes
+    leaving: Callable[[Session, Sequence[int]], None]
+
+    def posts(
+        self,
+        session: Session,
+        platform: str,
+        reasons: Mapping[str, str],
+        now: datetime,
+        by: int | None = None,
+    ) -> int:
+        """Take the posts named by the uris in ``reasons`` out of everything; how many there were.
+
+        Each leaves an Erasure with its reason, and with ``by`` where a person did it. What is not
+        there leaves nothing.
+        """
+        if not reasons:
+            return 0
+        uris = bindparam("uris", list(reasons), ARRAY(Text))
+        return self._purge(
+            session,
+            platform,
+            lambda table: table.uri == any_(uris),
+            lambda uri: reasons[uri],
+            list(reasons),
+            now,
+            by,
+        )
+
+    def accounts(
+        self, session: Session, platform: str, reasons: Mapping[str, str], now: datetime
+    ) -> int:
+        """The same for all posts whose uri begins with a prefix in ``reasons``."""
+        if not reasons:
+            return 0
+        return self._purge(
+            session,
+            platform,
+            lambda table: _begins(table, reasons),
+            lambda uri: next(why for prefix, why in reasons.items() if uri.startswith(prefix)),
+            list(reasons),
+            now,
+        )
+
+    def _purge(
+        self,
+        session: Session,
+        platform: str,
+        which: Callable[[type[Post] | type[HiddenPost] | type[PassingPost]], ColumnElement[bool]],
+        reason: Callable[[str], str],
+        names: Sequence[str],
+        now: datetime,
+        by: int | None = None,
+    ) -> int:
+        doomed = session.execute(
+            select(Post.id, Post.uri)
+            .where(Post.platform == platform, which(Post))
+            .with_for_update()
+        ).all()
+        if doomed:
+            ids = [post_id for post_id, _ in doomed]
+            self.leaving(session, ids)
+            session.execute(delete(Post).where(Post.id.in_(ids)))
+        hidden = delete(HiddenPost).where(HiddenPost.platform == platform, which(HiddenPost))
+        uris = {uri for _, uri in doomed} | set(session.scalars(hidden.returning(HiddenPost.uri)))
+        session.execute(
+            delete(PassingPost).where(PassingPost.platform == platform, which(PassingPost))
+        )
+        session.add_all(
+            Erasure(
+                uri_sha256=erased_name(self.key, platform, uri), reason=reason(uri), by=by, at=now
+            )
+            for uri in uris
+        )
+        session.flush()
+        _forget_rejects(session, names)
+        return len(uris)
+
+    def hide_accounts(
+        self, session: Session, platform: str, reasons: Mapping[str, str], now: datetime
+    ) -> int:
+        """Put all posts of accounts (uri prefixes) out of sight, so that they can come back."""
+        if not reasons:
+            return 0
+        theirs = (Post.platform == platform, _begins(Post, reasons))
+        held = session.execute(select(Post.id, Post.uri).where(*theirs).with_for_update()).all()
+        if held:
+            ids = [post_id for post_id, _ in held]
+            self.leaving(session, ids)
+            asked = (
+                select(
+                    func.coalesce(func.jsonb_agg(PostWatch.watch_id), cast(literal("[]"), JSONB))
+                )
+                .where(PostWatch.post_id == Post.id)
+                .scalar_subquery()
+            )
+            for prefix, why in reasons.items():
+                moved = select(
+                    *(getattr(Post, name) for name in CONTENT), asked, literal(why), literal(now)
+                ).where(Post.id.in_(ids), Post.uri.startswith(prefix, autoescape=True))
+                session.execute(
+                    insert(HiddenPost)
+                    .from_select([*CONTENT, "watches", "reason", "hidden_at"], moved)
+                    .on_conflict_do_nothing()
+                )
+            session.execute(delete(Post).where(Post.id.in_(ids)))
+        session.execute(
+            delete(PassingPost).where(
+                PassingPost.platform == platform, _begins(PassingPost, reasons)
+            )
+        )
+        _forget_rejects(session, list(reasons))
+        return len(held)
+
+    def return_accounts(
+        self, session: Session, platform: str, prefixes: Sequence[str], now: datetime
+    ) -> int:
+        """Bring hidden posts of accounts back. They are read anew, and not counted again."""
+        if not prefixes:
+            return 0
+        theirs = delete(HiddenPost).where(
+            HiddenPost.platform == platform, _begins(HiddenPost, prefixes)
+        )
+        back = session.scalars(theirs.returning(HiddenPost)).all()
+        for hidden in back:
+            values = {name: getattr(hidden, name) for name in CONTENT}
+            post_id = session.scalar(
+                insert(Post)
+                .values(**values, checked_at=now, returned=True)
+                .on_conflict_do_nothing()
+                .returning(Post.id)
+            )
+            if post_id is not None and hidden.watches:
+                session.execute(
+                    insert(PostWatch),
+                    [{"post_id": post_id, "watch_id": watch} for watch in hidden.watches],
+                )
+        return len(back)
+
+    def at_address(self, session: Session, address: str, why: str, by: int, now: datetime) -> int:
+        """Take out what is kept of the post at a uri or a web address, as a person asked.
+
+        How many posts that were. ValueError when the reason is missing or nothing is kept of it.
+        """
+        address, why = address.strip(), why.strip()
+        if not why:
+            raise ValueError("Say why it is removed, so that the log can.")
+        removed = 0
+        # Bluesky's web addresses may name the account by its handle, which we do not keep.
+        key = re.search(r"^https://bsky\.app/profile/[^/]+/post/([\w.~:-]+)/?$", address)
+        for table in (Post, HiddenPost):
+            named = [table.uri == address, table.url == address]
+            if key:
+                named.append(table.uri.endswith(f"/{key[1]}", autoescape=True))
+            same = select(table.platform, table.uri).where(or_(*named))
+            for platform, uri in session.execute(same).all():
+                removed += self.posts(session, platform, {uri: f"asked for: {why}"}, now, by)
+        if not removed:
+            raise ValueError("Nothing is kept of a post at that address.")
+        return removed
+
+    def erased(
+        self, session: Session, platform: str, uris: Iterable[str], listed: bool
+    ) -> set[str]:
+        """Those of ``uris`` that were taken out and must not come back.
+
+        What a person took out never does. What went for another reason does not either where it
+        was ``listed``: a feed shows it at each look. A stream that tells of it means a new post.
+        """
+        proofs = {erased_name(self.key, platform, uri): uri for uri in uris}
+        if not proofs:
+            return set()
+        names = bindparam("names", list(proofs), ARRAY(Text))
+        found = select(Erasure.uri_sha256).where(
+            Erasure.uri_sha256 == any_(names),
+            or_(Erasure.by.is_not(None), and_(literal(listed), Erasure.reason != REWORDED)),
+        )
+        return {proofs[name] for name in session.scalars(found)}
+
+
+def account_prefix(did: str) -> str:
+    """What the address of every record of an AT Protocol account begins with."""
+    return f"at://{did}/"
+
+
+def _begins(
+    table: type[Post] | type[HiddenPost] | type[PassingPost], prefixes: Iterable[str]
+) -> ColumnElement[bool]:
+    return or_(*(table.uri.startswith(prefix, autoescape=True) for prefix in prefixes))
+
+
+def _forget_rejects(session: Session, names: Sequence[str]) -> None:
+    """Delete the rejected items that hold every part of an address (or its prefix) in ``names``.
+
+    Its parts, because an event tells the account and the post's key apart. One too many does no
+    harm. Feeds tell of no removals, and their items are large: they are not searched.
+    """
+    parts = [
+        name.removeprefix("at://").removeprefix("reddit:").rstrip("/").encode().split(b"/")
+        for name in names
+    ]
+    kept = select(RejectedItem.id, RejectedItem.raw).join(Source).where(Source.kind != "feed")
+    doomed = [
+        reject_id
+        for reject_id, raw in session.execute(kept)
+        if any(all(part in raw for part in address) for address in parts)
+    ]
+    if doomed:
+        session.execute(delete(RejectedItem).where(RejectedItem.id.in_(doomed)))
