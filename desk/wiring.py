@@ -71,6 +71,9 @@ def wire(settings: Settings, url: str) -> Wiring:
     secret = _secret(settings)
     # One client for all sources: it knows what is left of Reddit's allowance.
     reddit_client = cache(partial(_reddit_client, settings))
+    bluesky_checker = cache(
+        lambda: bluesky.BlueskyChecker(settings.bluesky_api, contact=settings.contact)
+    )
     policies = Policies(
         [
             bluesky.POLICY,
@@ -95,7 +98,7 @@ def wire(settings: Settings, url: str) -> Wiring:
         publishers={"bluesky": BlueskyPublisher(), "dry_run": DryRunPublisher()},
         collectors=_collectors(settings, reddit_client),
         checkers={
-            "bluesky": lambda: bluesky.BlueskyChecker(settings.bluesky_api, settings.contact),
+            "bluesky": bluesky_checker,
             "reddit": lambda: reddit.RedditChecker(reddit_client()),
         },
     )

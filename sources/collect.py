@@ -342,10 +342,7 @@ def _store(
         for one in wanted
     ]
     new = insert(Post).on_conflict_do_nothing(index_elements=["platform", "uri"])
-    ids = {
-        uri: post_id
-        for post_id, uri in session.execute(new.returning(Post.id, Post.uri), rows)
-    }
+    ids = {uri: post_id for post_id, uri in session.execute(new.returning(Post.id, Post.uri), rows)}
     fresh = set(ids)
     if len(ids) < len(wanted):
         known = bindparam(

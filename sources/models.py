@@ -111,7 +111,9 @@ class _Content:
     url: Mapped[str | None] = mapped_column(Text)  # where a person can read the original
     reply_to: Mapped[str | None] = mapped_column(Text)  # uri of the parent, if any
     quote_of: Mapped[str | None] = mapped_column(Text)  # uri of the quoted post, if any
-    labels: Mapped[list[Any]] = mapped_column(default=list)  # what the author says of it, like "!no-unauthenticated"
+    labels: Mapped[list[Any]] = mapped_column(
+        default=list
+    )  # what the author says of it, like "!no-unauthenticated"
     posted_at: Mapped[datetime]
     collected_at: Mapped[datetime]
     # No watch asked for it: it stays only if it is read as M3 or above.

@@ -95,7 +95,7 @@ def sign_in_link(
         "BREAKWATER_PORT": str(free_port()),
         "BREAKWATER_FEEDS": feed,
         "BREAKWATER_JETSTREAM_URL": "",
-        "BREAKWATER_WATCH_WORDS": "",
+        "BREAKWATER_PRIVATE_ADDRESSES": "true",
         "BREAKWATER_TIME_ZONE": "America/Chicago",
     }
     command = [sys.executable, "-u", "-m", "desk", "run"]

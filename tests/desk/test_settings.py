@@ -43,11 +43,11 @@ def test_a_wrong_setting_is_named(
 
 def test_empty_means_default_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BREAKWATER_DATABASE_URL", "")
-    monkeypatch.setenv("BREAKWATER_WATCH_WORDS", "")
+    monkeypatch.setenv("BREAKWATER_JETSTREAM_URL", "")
     monkeypatch.setenv("BREAKWATER_FEEDS", "https://a.example/rss, https://b.example/atom")
     settings = load_settings()
     assert settings.database_url is None
-    assert settings.watch_words == ()
+    assert settings.jetstream_url is None
     assert settings.feeds == ("https://a.example/rss", "https://b.example/atom")
 
 

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from sqlalchemy import func, select, text
 
+from desk.first_start import add_first_watches
 from desk.settings import child_environment
 from desk.streams import LOCK_SPACE
 from desk.wiring import Wiring
@@ -52,6 +53,7 @@ def start(wiring: Wiring) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 def add_example(wiring: Wiring) -> int:
     with wiring.sessions.begin() as session:
         now = datetime.now(UTC)
+        add_first_watches(session, now)
         return register.add_source(session, "example", "marlow-ferry", "Marlow Ferry", now).id
 
 
