@@ -156,9 +156,17 @@ def test_from_a_live_feed_to_an_approved_published_message(
     form.get_by_label("Kind").select_option("firehose")
     form.get_by_label("Address").fill(pds.ws_url)
     form.get_by_label("Name", exact=True).fill("Town server")
-    form.get_by_role("button").click()
+    form.get_by_role("button", name="Add source").click()
     source = admin.locator(".source", has_text="Town server")
     expect(source).to_contain_text("running", timeout=60_000)
+
+    # What nobody watches is forgotten: so she says what to watch.
+    admin.goto(f"{desk}/watches/new")
+    form = admin.locator("#watch-form")
+    form.get_by_label("Name", exact=True).fill("The reservoir")
+    form.get_by_label("Any of these").fill("reservoir, poison")
+    form.get_by_role("button", name="Save watch").click()
+    expect(admin.locator(".watch", has_text="The reservoir")).to_be_visible()
 
     # The town talks: a rumour, then a rise.
     for account, text in zip(neighbours, RUMOUR, strict=False):
