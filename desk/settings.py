@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     )
     jetstream_dictionary: Path | None = None  # Jetstream's zstd dictionary: a tenth of the traffic
     bluesky_api: str = "https://public.api.bsky.app"  # back-fill of watches; the daily check
-    private_addresses: bool = False  # feeds inside the own network may be read
+    private_addresses: bool = False  # sources inside the own network may be read
     reddit_approval: str | None = None  # reference of Reddit's written approval; empty: off
     reddit_keep_hours: Annotated[int, Field(ge=1)] = 48  # longer only if the approval says so
     reddit_client_id: str | None = None

@@ -24,7 +24,8 @@ from sources.models import Source
 
 TEND_EVERY = 3.0  # seconds between looks at which streams should run
 LOCK_EVERY = 15.0  # seconds between tries for a stream that another process reads
-BACK_OFF = 5.0  # seconds before a broken stream is tried again; doubles with each failure
+# Seconds before a broken stream is tried again; they double while it breaks off sooner than that.
+BACK_OFF = 5.0
 BACK_OFF_MAX = 300.0
 LOCK_SPACE = 0x42524B57  # "BRKW": our half of the two-number advisory lock
 
@@ -92,7 +93,7 @@ def read_stream(wiring: Wiring, source_id: int) -> None:
         while time.monotonic() < until and not orphaned():
             time.sleep(1)
 
-    wait = BACK_OFF
+    wait = BACK_OFF / 2
     with wiring.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
         key = {"space": LOCK_SPACE, "source": source_id}
         while not guard.scalar(text("SELECT pg_try_advisory_lock(:space, :source)"), key):
@@ -111,7 +112,6 @@ def read_stream(wiring: Wiring, source_id: int) -> None:
                 collect_source(wiring, source_id, stop=stop)
                 return
             except SourceFaultError:  # recorded on the source by collect
-                if time.monotonic() - began > BACK_OFF_MAX:
-                    wait = BACK_OFF
+                held = time.monotonic() - began > wait
+                wait = BACK_OFF if held else min(wait * 2, BACK_OFF_MAX)
                 rest(wait)
-                wait = min(wait * 2, BACK_OFF_MAX)

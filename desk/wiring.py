@@ -114,9 +114,9 @@ def _collectors(
     return {
         "feed": lambda source, _: feeds.Feed(source.address, contact=contact, private=private),
         "jetstream": lambda source, _: Jetstream(
-            source.address, contact=contact, dictionary=dictionary
+            source.address, contact=contact, private=private, dictionary=dictionary
         ),
-        "firehose": lambda source, _: Firehose(source.address, contact=contact),
+        "firehose": lambda source, _: Firehose(source.address, contact=contact, private=private),
         "bluesky-search": lambda source, _: bluesky.BlueskySearch(
             source.address, appview=settings.bluesky_api, contact=contact
         ),

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from sqlalchemy import Float, and_, cast, delete, func, insert, or_, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, joinedload
 
 from monitor.models import (
@@ -26,6 +27,7 @@ RECENT = timedelta(days=7)  # how far before its last post a narrative is judged
 REMOVED = "All its posts were removed"  # the title of a narrative that has none left
 SHOWN = 100  # narratives on one page
 SERIES_HOURS = 24 * 7  # the longest timeline
+COORDINATED = 3  # accounts that carry one text: fewer is a person and a friend
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,22 @@ class NarrativeRow:
     posts_today: int  # in its last 24 hours
     level: int  # the highest message level of its recent posts
     dangerous_share: float  # of its recent posts, 0 to 1
+
+
+@dataclass(frozen=True)
+class Said:
+    """One text of a narrative: a reading that stands for it, and how often it was carried."""
+
+    reading: Reading
+    posts: int  # this one included
+    accounts: int  # pseudonyms: an account counts again when its pseudonym has changed
+    first_at: datetime
+    last_at: datetime
+
+    @property
+    def coordinated(self) -> bool:
+        """Whether so many carry it that somebody should ask who began: possible, never proven."""
+        return self.accounts >= COORDINATED and self.reading.post.platform != "web"
 
 
 @dataclass(frozen=True)
@@ -101,39 +119,69 @@ def list_narratives(session: Session, limit: int = SHOWN) -> list[NarrativeRow]:
     return [NarrativeRow(*row) for row in rows]
 
 
-def posts_of(session: Session, narrative: Narrative, limit: int) -> list[Reading]:
-    """Readings with their posts: the most dangerous first, then the most typical."""
-    return list(
-        session.scalars(
-            select(Reading)
-            .join(Reading.post)
-            .where(Reading.narrative_id == narrative.id)
-            .options(joinedload(Reading.post))
-            .order_by(
-                Reading.level.desc(),
-                Reading.embedding.cosine_distance(narrative.centroid),
-                Post.posted_at.desc(),
-            )
-            .limit(limit)
+def texts_of(session: Session, narrative: Narrative, limit: int) -> list[Said]:
+    """What is said in a narrative, each text once: the most dangerous first, then the most typical.
+
+    Copies of one text stand behind the one of them that comes first in that order.
+    """
+    distance = Reading.embedding.cosine_distance(narrative.centroid)
+    order = (Reading.level.desc(), distance, Post.posted_at.desc(), Post.id)
+    place = func.row_number().over(partition_by=Reading.copy_of, order_by=order)
+    ranked = (
+        select(
+            Reading.post_id,
+            place.label("place"),
+            *(Reading.level, distance.label("distance"), Post.posted_at),
+            *(Reading.copy_of, Post.author),
         )
+        .join(Reading.post)
+        .where(Reading.narrative_id == narrative.id)
+        .cte("ranked")
     )
+    carried = (
+        select(
+            ranked.c.copy_of,
+            func.count().label("posts"),
+            func.count(ranked.c.author.distinct()).label("accounts"),
+            func.min(ranked.c.posted_at).label("first_at"),
+            func.max(ranked.c.posted_at).label("last_at"),
+        )
+        .group_by(ranked.c.copy_of)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Reading, carried.c.posts, carried.c.accounts, carried.c.first_at, carried.c.last_at)
+        .join(ranked, ranked.c.post_id == Reading.post_id)
+        .join(carried, carried.c.copy_of == ranked.c.copy_of)
+        .where(ranked.c.place == 1)
+        .options(joinedload(Reading.post))
+        .order_by(ranked.c.level.desc(), ranked.c.distance, ranked.c.posted_at.desc())
+        .limit(limit)
+    )
+    return [Said(*row) for row in rows]
 
 
 def unattended_threats(session: Session, since: datetime, limit: int = 10) -> list[Reading]:
     """Posts read since then that urge violence or threaten gravely, newest first.
 
     Alone, without waiting for a narrative to rise; those on whose narrative somebody decided
-    after they were read are left out.
+    after they were read are left out, and of copies all but the newest.
     """
     decided = (
         select(FlagDecision.id)
         .join(FlagDecision.flag)
         .where(Flag.narrative_id == Reading.narrative_id, FlagDecision.at > Reading.read_at)
     )
-    query = (
-        select(Reading)
+    grave = (
+        select(Reading.post_id)
         .where(Reading.read_at >= since, ~decided.exists())
         .where(or_(Reading.level == max(LEVEL_NAMES), Reading.threat_level == "high"))
+        .ext(distinct_on(Reading.copy_of))
+        .order_by(Reading.copy_of, Reading.read_at.desc(), Reading.post_id.desc())
+    )
+    query = (
+        select(Reading)
+        .where(Reading.post_id.in_(grave))
         .options(joinedload(Reading.post))
         .order_by(Reading.read_at.desc(), Reading.post_id.desc())
         .limit(limit)

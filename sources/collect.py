@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -133,27 +133,20 @@ def save_batch(
     Safe to repeat: a post that is there stays as it is unless an edit says something else, and a
     removal of nothing removes nothing.
     """
-    events = _fold(batch.items)
-    # What is older than its platform lets us keep would only come to go again.
-    oldest = now - intake.policies[platform].keep
-    young = [post for post in events.posts if _posted_at(post.posted_at, now) >= oldest]
-    wanted, passing, unwanted = _sift(
-        young, intake.watches.matcher(session), intake.alarming, platform, source.id
-    )
-    new = _not_listed_before(events.posts, source)
     # Two sources of one platform may carry the same posts: taking turns beats a deadlock.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"save {platform}"))))
-    _set_aside(session, source, events.rejects, now)  # before the removals, which take some away
-    _remove(session, platform, [*events.removals, *unwanted], intake, now)
-    _remove(session, platform, _reworded(session, platform, wanted), intake, now)
-    intake.purger.return_accounts(session, platform, events.returns, now)
-    stored = _store(session, source, wanted, platform, intake.purger, now)
-    _let_pass(session, source, [post for post in passing if post.uri in new], platform, now)
+    stored, posts = 0, []
+    new: set[str] = set()
+    for events in _fold(batch.items):
+        listed = _not_listed_before(events.posts, source)
+        stored += _save_events(session, source, events, listed, platform, intake, now)
+        new |= listed
+        posts += events.posts
     _count(session, source, len(new), stored, now)
     event = last_event(session, source, FAILING)
     if event is not None and event.kind == "failed":
         session.add(SourceEvent(source_id=source.id, kind="recovered", at=now))
-    dates = [_posted_at(post.posted_at, now) for post in events.posts]
+    dates = [_posted_at(post.posted_at, now) for post in posts]
     newest = [batch.newest, source.newest_post_at, max(dates, default=None)]
     source.newest_post_at = max((min(at, now) for at in newest if at is not None), default=None)
     source.last_batch_at = now
@@ -164,6 +157,31 @@ def save_batch(
     if batch.last:
         pause(session, source, None, "It has been read to its end.", now)
     session.flush()
+    return stored
+
+
+def _save_events(
+    session: Session,
+    source: Source,
+    events: "_Events",
+    new: set[str],
+    platform: str,
+    intake: Intake,
+    now: datetime,
+) -> int:
+    """Do what one list of events says; ``new`` are the posts not listed before. Posts stored."""
+    # What is older than its platform lets us keep would only come to go again.
+    oldest = now - intake.policies[platform].keep
+    young = [post for post in events.posts if _posted_at(post.posted_at, now) >= oldest]
+    wanted, passing, unwanted = _sift(
+        young, intake.watches.matcher(session), intake.alarming, platform, source.id
+    )
+    _set_aside(session, source, events.rejects, now)  # before the removals, which take some away
+    _remove(session, platform, [*events.removals, *unwanted], intake, now)
+    _remove(session, platform, _reworded(session, platform, wanted), intake, now)
+    intake.purger.return_accounts(session, platform, events.returns, now)
+    stored = _store(session, source, wanted, platform, intake.purger, now)
+    _let_pass(session, source, [post for post in passing if post.uri in new], platform, now)
     return stored
 
 
@@ -179,11 +197,10 @@ def _not_listed_before(posts: Sequence[NewPost], source: Source) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Events:
-    """What is left when the items of a batch have happened one after the other.
+    """What is left when items have happened one after the other.
 
     Removals, then returns, then posts may run as lists: a post that a later item removed is gone
-    from ``posts``, one that stayed came after every removal that names it, and an account that
-    went and came back is in ``returns`` alone.
+    from ``posts``, one that stayed came after every removal that names it.
     """
 
     posts: list[NewPost]
@@ -192,11 +209,20 @@ class _Events:
     rejects: list[Rejected]
 
 
-def _fold(items: Sequence[Item]) -> _Events:
+def _fold(items: Sequence[Item]) -> Iterator[_Events]:
+    """The items of a batch as few lists of events, which must happen in their order.
+
+    One list nearly always. A post whose account is hidden in the same batch ends a list, because
+    it must be there to be hidden: it comes back when the account does.
+    """
     posts: dict[str, NewPost] = {}
     removals: dict[tuple[str, str], Removal] = {}
     returns: dict[str, None] = {}
     rejects: list[Rejected] = []
+
+    def events() -> _Events:
+        return _Events(list(posts.values()), list(removals.values()), list(returns), rejects)
+
     for item in items:
         match item:
             case NewPost():
@@ -213,8 +239,12 @@ def _fold(items: Sequence[Item]) -> _Events:
                 removals["post", uri] = replace(item, uri=uri)
             case Removal():
                 prefix = account_prefix(_clean(item.uri))
-                for uri in [uri for uri in posts if uri.startswith(prefix)]:
-                    del posts[uri]
+                theirs = [uri for uri in posts if uri.startswith(prefix)]
+                if theirs and item.for_now:
+                    yield events()
+                    posts, removals, returns, rejects = {}, {}, {}, []
+                for uri in theirs:
+                    posts.pop(uri, None)
                 returns.pop(prefix, None)
                 known = removals.get(("account", prefix))
                 if known is None or known.for_now:  # what is gone for good is not merely hidden
@@ -224,7 +254,7 @@ def _fold(items: Sequence[Item]) -> _Events:
                 returns[prefix] = None
             case Rejected():
                 rejects.append(item)
-    return _Events(list(posts.values()), list(removals.values()), list(returns), rejects)
+    yield events()
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,13 +358,14 @@ def _store(
     purger: Purger,
     now: datetime,
 ) -> int:
-    """Insert posts that are not there yet, nor were taken out for good; how many watches kept.
+    """Insert posts that are not there yet, nor were taken out or hidden; how many watches kept.
 
     A post that another source brought before gains the watches that ask for it here.
     """
     uris = [one.post.uri for one in wanted]
-    erased = purger.erased(session, platform, uris, listed=source.kind in POLLED_KINDS)
-    wanted = [one for one in wanted if one.post.uri not in erased]
+    away = purger.erased(session, platform, uris, listed=source.kind in POLLED_KINDS)
+    away |= purger.hidden(session, platform, uris)
+    wanted = [one for one in wanted if one.post.uri not in away]
     if not wanted:
         return 0
     rows = [

@@ -29,16 +29,17 @@ class Firehose:
 
     platform = "bluesky"
 
-    def __init__(self, address: str, *, contact: str = "") -> None:
+    def __init__(self, address: str, *, contact: str = "", private: bool = False) -> None:
         self.address = address
         self.contact = contact
+        self.private = private
 
     def batches(self, cursor: dict[str, Any] | None) -> Generator[Batch]:
         """Batches without end. What cannot be read is rejected and the rest goes on."""
         last: int | None = (cursor or {}).get("seq")
         url = endpoint(self.address, PATH, {} if last is None else {"cursor": str(last)})
         arrived: datetime | None = None
-        for frames in listen(url, self.address, self.contact):
+        for frames in listen(url, self.address, self.contact, private=self.private):
             items: list[Item] = []
             refusal = ""
             for raw in frames:

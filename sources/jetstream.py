@@ -92,9 +92,17 @@ class Jetstream:
 
     platform = "bluesky"
 
-    def __init__(self, address: str, *, contact: str = "", dictionary: bytes | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        contact: str = "",
+        private: bool = False,
+        dictionary: bytes | None = None,
+    ) -> None:
         self.hosts = address.replace(",", " ").split()
         self.contact = contact
+        self.private = private
         self.dictionary = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
         self._zstd = zstandard.ZstdDecompressor(dict_data=self.dictionary)
 
@@ -139,7 +147,7 @@ class Jetstream:
         speaks = [EVENTS_SUBPROTOCOL] if events else []
         read = items_of_frame if events else items_of
         try:
-            for messages in listen(url, host, self.contact, speaks):
+            for messages in listen(url, host, self.contact, speaks, private=self.private):
                 items: list[Item] = []
                 ended = ""
                 for message in messages:

@@ -38,6 +38,9 @@ from sources.pseudonyms import erased_name
 
 REWORDED = "edited by its author"  # the one reason after which the same address comes back
 
+# A post as Bluesky shows it: its account by DID, or by a handle, which we do not keep; its key.
+BLUESKY_PAGE = re.compile(r"https://bsky\.app/profile/([^/?#]+)/post/([\w.~:-]+)/?(?:[?#].*)?")
+
 # The columns that a post and a hidden post share.
 CONTENT = tuple(
     column.key
@@ -115,9 +118,10 @@ class Purger:
             session.execute(delete(Post).where(Post.id.in_(ids)))
         hidden = delete(HiddenPost).where(HiddenPost.platform == platform, which(HiddenPost))
         uris = {uri for _, uri in doomed} | set(session.scalars(hidden.returning(HiddenPost.uri)))
-        session.execute(
-            delete(PassingPost).where(PassingPost.platform == platform, which(PassingPost))
-        )
+        passing = delete(PassingPost).where(PassingPost.platform == platform, which(PassingPost))
+        passed = session.scalars(passing.returning(PassingPost.uri)).all()
+        if by is not None:  # a post that nobody watched must not come back either
+            uris |= set(passed)
         session.add_all(
             Erasure(
                 uri_sha256=erased_name(self.key, platform, uri), reason=reason(uri), by=by, at=now
@@ -197,16 +201,22 @@ class Purger:
         address, why = address.strip(), why.strip()
         if not why:
             raise ValueError("Say why it is removed, so that the log can.")
+        found = {
+            (platform, uri)
+            for table in (Post, HiddenPost, PassingPost)
+            for platform, uri in session.execute(
+                select(table.platform, table.uri).where(_shown_at(table, address))
+            )
+        }
+        accounts = {uri.split("/")[2] for _, uri in found if uri.startswith("at://")}
+        if len(accounts) > 1:  # a handle and a key that several of them use
+            raise ValueError(
+                "Posts of several accounts end like that. Give the address that has the account's "
+                "DID (did:…) in the place of its name."
+            )
         removed = 0
-        # Bluesky's web addresses may name the account by its handle, which we do not keep.
-        key = re.search(r"^https://bsky\.app/profile/[^/]+/post/([\w.~:-]+)/?$", address)
-        for table in (Post, HiddenPost):
-            named = [table.uri == address, table.url == address]
-            if key:
-                named.append(table.uri.endswith(f"/{key[1]}", autoescape=True))
-            same = select(table.platform, table.uri).where(or_(*named))
-            for platform, uri in session.execute(same).all():
-                removed += self.posts(session, platform, {uri: f"asked for: {why}"}, now, by)
+        for platform, uri in sorted(found):
+            removed += self.posts(session, platform, {uri: f"asked for: {why}"}, now, by)
         if not removed:
             raise ValueError("Nothing is kept of a post at that address.")
         return removed
@@ -229,10 +239,37 @@ class Purger:
         )
         return {proofs[name] for name in session.scalars(found)}
 
+    @staticmethod
+    def hidden(session: Session, platform: str, uris: Sequence[str]) -> set[str]:
+        """Those of ``uris`` that are out of sight: told of again, they wait for their account."""
+        told = bindparam("uris", list(uris), ARRAY(Text))
+        held = select(HiddenPost.uri).where(HiddenPost.platform == platform)
+        return set(session.scalars(held.where(HiddenPost.uri == any_(told)))) if uris else set()
+
 
 def account_prefix(did: str) -> str:
     """What the address of every record of an AT Protocol account begins with."""
     return f"at://{did}/"
+
+
+def _shown_at(
+    table: type[Post] | type[HiddenPost] | type[PassingPost], address: str
+) -> ColumnElement[bool]:
+    """Whether a post has this uri, or is shown at this web address."""
+    same = [table.uri == address]
+    if not issubclass(table, PassingPost):  # which keeps no web address
+        same.append(table.url == address)
+    page = BLUESKY_PAGE.fullmatch(address)
+    if page:
+        # Anybody may give a post the key of another's: where we are told whose it is, it counts.
+        account, key = page.groups()
+        end = f"/app.bsky.feed.post/{key}"
+        if account.startswith("did:"):
+            theirs = table.uri == f"at://{account}{end}"
+        else:
+            theirs = table.uri.endswith(end, autoescape=True)
+        same.append(and_(table.platform == "bluesky", theirs))
+    return or_(*same)
 
 
 def _begins(

@@ -8,6 +8,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from sources.addresses import connect_public
 from sources.collector import SourceFaultError, plain_words, user_agent
 
 FLUSH_SECONDS = 1.0  # a batch is saved at least this often, so that the lag on the page is true
@@ -32,17 +33,25 @@ def endpoint(address: str, path: str, query: Mapping[str, str | Sequence[str]]) 
 
 
 def listen(
-    url: str, address: str, contact: str = "", speaks: Sequence[str] = ()
+    url: str,
+    address: str,
+    contact: str = "",
+    speaks: Sequence[str] = (),
+    *,
+    private: bool = False,
 ) -> Generator[list[bytes]]:
     """Messages as they come, in lists, about once a second and even when none came.
 
-    ``address`` names the server in sentences, ``speaks`` are the subprotocols offered to it.
+    ``address`` names the server in sentences, ``speaks`` are the subprotocols offered to it. Only
+    public addresses are connected to, unless ``private`` says so (sources.addresses).
     SourceFaultError when the connection cannot be made or ends; what came before is yielded. Its
     cause is the InvalidStatus of a server that refuses us.
     """
     try:
         with connect(
             url,
+            sock=connect_public(address, private=private, timeout=OPEN_TIMEOUT),
+            proxy=None,
             user_agent_header=user_agent(contact),
             subprotocols=[Subprotocol(name) for name in speaks] or None,
             open_timeout=OPEN_TIMEOUT,

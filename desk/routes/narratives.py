@@ -13,7 +13,7 @@ from monitor.models import Narrative
 
 router = APIRouter(prefix="/narratives")
 
-POSTS_SHOWN = 30  # a person decides on these; the rest is a count
+TEXTS_SHOWN = 30  # a person decides on these; the rest is a count
 
 
 @router.get("")
@@ -40,7 +40,7 @@ def narrative_page(
         flagged_hours={flag.hour for flag in narrative.flags},
         confirmed=flags.confirmation_of(visit.session, narrative) is not None,
         series=narratives.hourly_series(visit.session, narrative),
-        readings=narratives.posts_of(visit.session, narrative, POSTS_SHOWN),
+        texts=narratives.texts_of(visit.session, narrative, TEXTS_SHOWN),
         campaigns=answers,
         strategies=campaigns.STRATEGIES,
         states={

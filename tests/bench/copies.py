@@ -14,7 +14,6 @@ import importlib.util
 import json
 import random
 import re
-import tempfile
 import time
 import zlib
 from collections import Counter
@@ -29,12 +28,11 @@ from numpy.typing import NDArray
 from rensa import RMinHash  # type: ignore[import-untyped, unused-ignore]
 from sqlalchemy import func, insert, select
 
-from desk.database import migrate, start_embedded, wait_until_up
 from monitor.copies import SHARED_PAIRS, SHARED_PART, Fingerprint, bands_of, group_of, similarity
 from monitor.embed import load_embedder
 from monitor.models import CopyBand
-from sources.db import make_engine, make_sessions
 from sources.models import Post, Source
+from tests.bench.database import own_database
 
 SEED = 7
 COPIED = 150  # posts that are copied, once by each edit
@@ -217,12 +215,7 @@ def libraries(texts: Sequence[str]) -> None:
 def in_database(texts: Sequence[str]) -> None:
     """The whole step, batch by batch, on a database of its own; every text once, in its order."""
     now = datetime(2026, 11, 23, 15, tzinfo=UTC)
-    with tempfile.TemporaryDirectory(prefix="breakwater-bench-") as folder:
-        Path(folder).chmod(0o755)
-        engine = make_engine(start_embedded(Path(folder) / "pg"))
-        wait_until_up(engine)
-        migrate(engine)
-        sessions = make_sessions(engine)
+    with own_database() as sessions:
         with sessions.begin() as session:
             source = Source(kind="example", address="bench", name="Bench", created_at=now)
             session.add(source)
@@ -247,7 +240,6 @@ def in_database(texts: Sequence[str]) -> None:
         _, cost = timed(run, len(texts))
         with sessions() as session:
             rows = session.scalar(select(func.count()).select_from(CopyBand))
-        engine.dispose()
         found = len(set(groups.values()))
         say(method="group_of", posts=len(texts), groups=found, rows=rows, us_per_post=cost)
 

@@ -11,14 +11,23 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import feedparser
+from sqlalchemy.orm import Session, sessionmaker
 
-from sources.collector import NewPost, Rejected, SourceFaultError
+from sources.collect import save_batch
+from sources.collector import Batch, NewPost, Rejected, SourceFaultError
 from sources.feeds import ParsedFeed, parse_feed
+from sources.matching import Rule
+from sources.models import Source
+from sources.register import add_source
+from sources.watches import save_watch
+from tests.bench.database import intake, own_database
 
+NOW = datetime(2026, 11, 23, 20, tzinfo=UTC)
 ADDRESS = "https://feeds.example/{}"
 ENTRY = """<item><title>Bridge &amp; road {n}</title><guid isPermaLink="false">tag:town,{n}</guid>
 <link>https://town.example/{n}</link><dc:creator>Desk {desk}</dc:creator>
@@ -143,6 +152,23 @@ def run(files: Iterator[tuple[str, Callable[[], bytes]]], save: Save | None = No
     print(json.dumps(summary))
 
 
+def saver(sessions: sessionmaker[Session]) -> Save:
+    """Stores a feed's posts in one batch, as the collector does, for a watch that keeps all."""
+    reading = intake()
+    with sessions.begin() as session:
+        source_id = add_source(session, "feed", "https://feeds.example/all", "", NOW).id
+        save_watch(session, None, "Everything", Rule(everything=True), None, NOW)
+
+    def save(posts: list[NewPost]) -> int:
+        # Old feeds, read as if they were new: what is too old to keep would not be saved at all.
+        fresh = [replace(post, posted_at=NOW) for post in posts]
+        with sessions.begin() as session:
+            source = session.get_one(Source, source_id, with_for_update=True)
+            return save_batch(session, source, Batch(fresh, {}), "web", reading, NOW)
+
+    return save
+
+
 def files_of(folder: Path | None, items: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Every file of a folder in the order of their names, then the made-up feed if one is asked."""
     if folder is not None:
@@ -157,8 +183,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dir", type=Path, help="a folder of feeds")
     parser.add_argument("--items", type=int, default=0, help="entries of a made-up feed")
+    parser.add_argument("--save", action="store_true", help="save them into a database as well")
     options = parser.parse_args()
-    run(files_of(options.dir, options.items))
+    files = files_of(options.dir, options.items)
+    if options.save:
+        with own_database() as sessions:
+            run(files, saver(sessions))
+    else:
+        run(files)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,15 @@ from desk.wiring import Wiring
 from monitor.models import Flag, HourlyCount, Narrative, Reading
 from monitor.narratives import hour_of
 from sources import register
+from sources.matching import Rule
 from sources.models import Post
+from sources.watches import save_watch
 from tests.desk.conftest import Cast, Client
 
 PATHS = (
     *("/", "/narratives", "/narratives/1", "/messages", "/messages/1", "/calendar"),
-    *("/voices", "/voices/1", "/sources", "/people", "/me"),
+    *("/voices", "/voices/1", "/sources", "/sources/1", "/watches", "/watches/new", "/watches/1"),
+    *("/people", "/me"),
 )
 HOSTILE = 'Someone should burn that place. <img src=x onerror="alert(1)"> ' + "unbroken" * 40
 
@@ -30,6 +33,8 @@ def furnished(wiring: Wiring, message: int) -> Wiring:
     with wiring.sessions.begin() as session:
         narrative = session.get_one(Narrative, 1)
         source = register.add_source(session, "feed", "https://gazette.example/rss", "Gazette", now)
+        watch = Rule(any=("bridge", HOSTILE[:90]), places=("26163",), subject=HOSTILE[:60])
+        save_watch(session, None, "Bridges <b>", watch, None, now)
         for number, text in enumerate(("Ordinary words about the bridge.", HOSTILE)):
             post = Post(
                 source_id=source.id,
@@ -242,20 +247,6 @@ def test_a_refused_answer_keeps_its_words(furnished: Wiring, cast: Cast, client:
     assert answer.status_code == 422
     assert "Name one goal" in answer.text
     assert "Parents of the Herons" in answer.text
-
-
-def test_a_source_is_added_paused_and_resumed(
-    furnished: Wiring, cast: Cast, client: Client
-) -> None:
-    monitor = client(cast.monitor)
-    wrong = {"kind": "feed", "address": "gazette", "name": "My paper"}
-    answer = monitor.post("/sources", data=wrong)
-    assert answer.status_code == 422
-    assert "My paper" in answer.text
-    assert monitor.post("/sources/1/pause", data={"why": "Too loud"}).status_code == 303
-    assert "Too loud" in monitor.get("/sources").text
-    assert monitor.post("/sources/1/resume", data={"why": "Quiet again"}).status_code == 303
-    assert "paused" not in monitor.get("/sources").text
 
 
 def test_a_page_whose_session_has_ended_is_sent_to_the_sign_in(

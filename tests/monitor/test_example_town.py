@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from monitor.analyse import analyse_next
+from monitor.incitement import score
 from monitor.models import DANGEROUS_LEVEL, Flag, Narrative, Reading
-from monitor.narratives import list_narratives, posts_of
+from monitor.narratives import list_narratives, texts_of
 
 TOWN = Path(__file__).parents[2] / "sources" / "example_town.jsonl"
 BATCH = 64
@@ -40,7 +41,7 @@ def test_the_town(town):
     with town() as session:
         rows = list_narratives(session)
         first = rows[0].narrative
-        shown = [reading.post.text for reading in posts_of(session, first, 500)]
+        shown = [one.reading.post.text for one in texts_of(session, first, 500)]
         assert first.size > 50
         assert sum(map(about_the_rumour, shown)) / len(shown) > 0.9
         assert "reservoir" in first.title.lower()
@@ -49,8 +50,9 @@ def test_the_town(town):
         assert 1 <= len(flags) <= 3
         assert flags[0].narrative_id == first.id
         for flag in flags:
-            posts = posts_of(session, session.get_one(Narrative, flag.narrative_id), 500)
-            assert sum(about_the_rumour(one.post.text) for one in posts) / len(posts) > 0.8
+            texts = texts_of(session, session.get_one(Narrative, flag.narrative_id), 500)
+            said = [one.reading.post.text for one in texts]
+            assert sum(map(about_the_rumour, said)) / len(said) > 0.8
 
         ordinary = [row for row in rows if not about_the_rumour(row.narrative.title)]
         assert len(ordinary) >= 4
@@ -68,16 +70,14 @@ def test_the_town(town):
         assert not words & {"rats", "vermin", "burn", "traitor", "poison", "bats"}
 
 
-def test_the_calm_voices_of_the_town_are_out_of_scope(town):
+def test_the_calm_voices_of_the_town_are_out_of_scope():
     """Those who only calm, inform or tell of daily life are never dangerous."""
     calm = (
         *("capt_odell", "pastor_june", "marlow_water", "tamarack_gazette", "tamarack_deputies"),
         *("ferry_office", "bea_bakes", "coach_pruitt", "mr_finch_teaches", "rosa_from_4th"),
         *("heronmom3", "school_van_sue", "four_h_tamarack", "town_works", "orchard_ann"),
     )
-    with town() as session:
-        readings = session.scalars(select(Reading)).all()
-        authors = {reading.post.author for reading in readings}
-        assert sum(voice in authors for voice in calm) >= 8
-        wrong = [one.post.text for one in readings if one.post.author in calm and one.level > 0]
-        assert wrong == []
+    lines = [json.loads(line) for line in TOWN.read_text().splitlines()]
+    theirs = [line["text"] for line in lines if line["author"] in calm]
+    assert len(theirs) > 50
+    assert [text for text in theirs if score(text).level > 0] == []

@@ -6,7 +6,13 @@ from sqlalchemy import select
 
 from monitor.analyse import analyse_next
 from monitor.models import HourlyCount, Narrative, Reading
-from monitor.narratives import count_narratives, hourly_series, list_narratives, posts_of
+from monitor.narratives import (
+    count_narratives,
+    hourly_series,
+    list_narratives,
+    texts_of,
+    unattended_threats,
+)
 from monitor.titles import make_title
 
 FERRY = [
@@ -37,8 +43,8 @@ def test_three_posts_by_two_authors_found_a_narrative(sessions, embedder, say, n
         assert narrative.first_post_at == now - timedelta(hours=2)
         assert narrative.last_post_at == now - timedelta(hours=1)
         assert "ferry" in narrative.title.lower()
-        readings = posts_of(session, narrative, 10)
-        assert {reading.post.author for reading in readings} == {"ann", "ben", "cid"}
+        said = texts_of(session, narrative, 10)
+        assert {text.reading.post.author for text in said} == {"ann", "ben", "cid"}
         alone = session.scalars(select(Reading).where(Reading.narrative_id.is_(None))).one()
         assert alone.post.author == "dot"
         # The two that waited are counted in their own hour, not in that of the third.
@@ -58,7 +64,7 @@ def test_a_later_post_joins_and_a_stranger_does_not(sessions, embedder, say, now
     with sessions() as session:  # a second session sees what the first one decided
         narrative = session.scalars(select(Narrative)).one()
         assert narrative.size == 4
-        assert "eve" in {reading.post.author for reading in posts_of(session, narrative, 9)}
+        assert "eve" in {text.reading.post.author for text in texts_of(session, narrative, 9)}
 
 
 def test_copies_of_one_author_found_nothing(sessions, embedder, say, now):
@@ -69,6 +75,41 @@ def test_copies_of_one_author_found_nothing(sessions, embedder, say, now):
     read_all(sessions, embedder, now)
     with sessions() as session:
         assert count_narratives(session) == 0
+
+
+def test_copies_of_one_text_are_shown_once_and_as_possible_coordination(
+    sessions, embedder, say, now
+):
+    call = "Burn that ferry depot. Burn it on Mill Street before the morning boat leaves"
+    with sessions.begin() as session:
+        for author, text in FERRY:
+            say(session, author, text, now - timedelta(hours=2))
+        for minute, author in enumerate(("kim", "lou", "moe", "kim")):
+            text = f"{call}! https://t.example/{minute}"
+            say(session, author, text, now - timedelta(minutes=minute))
+    read_all(sessions, embedder, now)
+    with sessions() as session:
+        (first,) = texts_of(session, list_narratives(session)[0].narrative, 30)
+        assert first.reading.post.text.startswith(call)
+        assert (first.posts, first.accounts) == (4, 3)
+        assert first.last_at - first.first_at == timedelta(minutes=3)
+        assert first.coordinated
+        assert len(unattended_threats(session, now)) == 1
+
+
+def test_one_article_in_many_papers_is_no_coordination(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author in ("gazette", "herald", "courier", "ledger"):
+            text = "The council put off its vote on the new ferry timetable until next Thursday"
+            say(session, author, text, now).platform = "web"
+        for author, text in FERRY:
+            say(session, author, text, now)
+    read_all(sessions, embedder, now)
+    with sessions() as session:
+        said = texts_of(session, session.scalars(select(Narrative)).one(), 30)
+        wire = next(one for one in said if one.posts == 4)
+        assert wire.accounts == 4
+        assert not wire.coordinated
 
 
 def test_posts_far_apart_in_time_found_nothing(sessions, embedder, say, now):
@@ -114,7 +155,7 @@ def test_the_list_puts_danger_first_then_the_latest(sessions, embedder, say, now
         assert rows[0].posts_today == 3
         assert 0 < rows[0].dangerous_share < 1
         assert rows[0].flag is None
-        assert posts_of(session, rows[0].narrative, 2)[0].level == 4
+        assert texts_of(session, rows[0].narrative, 2)[0].reading.level == 4
         assert "burn" not in rows[0].narrative.title.lower()
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from atproto_core.cbor import decode_dag_multi  # type: ignore[import-untyped, u
 from libipld import encode_dag_cbor
 from websockets.sync.client import connect
 
+from sources import firehose
 from sources.collector import Batch, Item, NewPost, Rejected, Removal, Return, SourceFaultError
-from sources.firehose import Firehose
 from tests.pds.server import Account, Pds
 from tests.sources.script import ScriptServer
+
+Firehose = partial(firehose.Firehose, private=True)  # the tests' servers are on loopback
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,12 +18,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
+import sources.jetstream
 from sources.collector import Batch, Item, NewPost, Rejected, Removal, Return, SourceFaultError
 from sources.jetstream import (
     EVENTS,
     REWIND_US,
     SWITCH_REWIND_US,
-    Jetstream,
     items_of,
     items_of_frame,
 )
@@ -36,6 +37,7 @@ from tests.sources.script import ScriptServer
 ALICE, BOB = "did:plc:alice", "did:plc:bob"
 START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 START_US = int(START.timestamp()) * 1_000_000
+Jetstream = partial(sources.jetstream.Jetstream, private=True)  # the tests' servers are on loopback
 DEAD = "ws://127.0.0.1:1"
 
 
@@ -78,7 +80,9 @@ def second() -> Iterator[ScriptServer]:
     server.close()
 
 
-def read(stream: Jetstream, cursor: dict[str, Any] | None = None) -> tuple[list[Batch], str]:
+def read(
+    stream: sources.jetstream.Jetstream, cursor: dict[str, Any] | None = None
+) -> tuple[list[Batch], str]:
     """Batches until the streams ends, and the sentence with which it does."""
     batches: list[Batch] = []
     with pytest.raises(SourceFaultError) as end:
@@ -404,7 +408,7 @@ def test_a_server_that_is_not_there_is_passed_over(server: ScriptServer) -> None
     batches, end = read(Jetstream(f"{DEAD} {server.url}"), {"time_us": START_US, "host": DEAD})
     assert len(items(batches)) == 1
     assert batches[-1].cursor["host"] == server.url
-    assert end.startswith(f"{DEAD} cannot be reached: nothing answers at that address")
+    assert end.startswith(f"{DEAD} cannot be read: nothing answers at that address")
 
 
 def test_a_server_that_left_the_list_counts_as_another(server: ScriptServer) -> None:
@@ -414,7 +418,7 @@ def test_a_server_that_left_the_list_counts_as_another(server: ScriptServer) -> 
 
 def test_a_server_that_is_not_there_or_refuses_gives_a_sentence(server: ScriptServer) -> None:
     assert read(Jetstream(DEAD))[1] == (
-        f"{DEAD} cannot be reached: nothing answers at that address (connection refused)."
+        f"{DEAD} cannot be read: nothing answers at that address (connection refused)."
     )
     assert "its name is not known here" in read(Jetstream("ws://no-such-host.invalid"))[1]
     server.refusal = (503, "closed\n")
@@ -559,8 +563,9 @@ def test_a_slow_reader_slows_the_server_down() -> None:
             waits.append(sent - taken)
         assert waits[1] == waits[2]  # nothing more is taken from the network
         assert waits[2] * len(text) < 32 * 1024 * 1024  # ours, and the kernel's at both ends
-        taken += len(next(batches).items)
-        assert taken > waits[2]  # it goes on where it stopped
+        for _ in range(8):  # it goes on where it stopped
+            taken += len(next(batches).items)
+        assert taken > waits[2]
         assert sent > waits[2]
         began = time.monotonic()
         batches.close()
@@ -572,7 +577,9 @@ def test_a_slow_reader_slows_the_server_down() -> None:
 # A real AT Protocol server behind it
 
 
-def follow(stream: Jetstream, cursor: dict[str, Any], until: str) -> tuple[set[str], list[Batch]]:
+def follow(
+    stream: sources.jetstream.Jetstream, cursor: dict[str, Any], until: str
+) -> tuple[set[str], list[Batch]]:
     """Read as the desk does, starting again after each fault: the posts there are in the end."""
     there: set[str] = set()
     batches: list[Batch] = []

@@ -1,0 +1,40 @@
+"""A PostgreSQL of a benchmark's own, migrated and empty."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.orm import Session, sessionmaker
+
+import desk.models  # noqa: F401
+from desk.database import migrate, start_embedded, wait_until_up
+from monitor.incitement import seems_alarming
+from sources import bluesky, feeds
+from sources.collect import Intake
+from sources.db import make_engine, make_sessions
+from sources.policy import Policies
+from sources.purge import Purger
+from sources.watches import Watches
+
+
+@contextmanager
+def own_database() -> Iterator[sessionmaker[Session]]:
+    """Sessions on a server that is thrown away afterwards."""
+    with tempfile.TemporaryDirectory(prefix="breakwater-bench-") as folder:
+        Path(folder).chmod(0o755)
+        engine = make_engine(start_embedded(Path(folder) / "pg"))
+        wait_until_up(engine)
+        migrate(engine)
+        yield make_sessions(engine)
+        engine.dispose()
+
+
+def intake() -> Intake:
+    """What the desk reads every source with, but for narratives that lose posts."""
+    return Intake(
+        purger=Purger(b"a key of the bench", leaving=lambda session, ids: None),
+        policies=Policies([bluesky.POLICY, feeds.POLICY]),
+        watches=Watches(),
+        alarming=seems_alarming,
+    )
