@@ -49,6 +49,13 @@ def misses(
     }
 
 
+def about(embedder: Embedder, sentence: str, texts: Sequence[str]) -> list[bool]:
+    """Which of ``texts`` speak of what the sentence says."""
+    if not texts:
+        return []
+    return [bool(near) for near in embedder.embed(texts) @ embedder.embed([sentence])[0] >= NEAR]
+
+
 def let_go(session: Session, missed: set[tuple[int, int]], unasked: Collection[int]) -> set[int]:
     """Take off the watches whose subject was missed, and those of the ``unasked`` posts that no
     watch asks for any more. The ids of the posts that went: counted, and forgotten without a trace.

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sources.matching import Rule
 from sources.models import Source, Watch
-from sources.register import add_source
+from sources.register import add_source, resume
 
 LOOK_BACK = timedelta(days=7)
 SEARCHES = 10  # of one watch at most; Bluesky's search takes one phrase at a time
@@ -22,13 +23,26 @@ def look_back(session: Session, watch: Watch, now: datetime) -> list[Source]:
     rule = Rule.of(version.rule)
     if rule.platforms and "bluesky" not in rule.platforms:
         raise ValueError("Looking back is a search on Bluesky, and this watch leaves Bluesky out.")
-    together = [" ".join(f'"{phrase}"' for phrase in rule.all)] if rule.all else []
-    queries = together or [f'"{phrase}"' for phrase in rule.any[:SEARCHES]]
+    together = [" ".join(map(_quoted, rule.all))] if rule.all else []
+    queries = together or [_quoted(phrase) for phrase in rule.any[:SEARCHES]]
     if not queries:
         raise ValueError("Looking back needs words or phrases to search for.")
     since = (now - LOOK_BACK).date().isoformat()
-    asked = f"{version.name} (version {len(watch.versions)})"
-    return [
-        add_source(session, "bluesky-search", f"{since} {query}", f"Look back for {asked}", now)
-        for query in queries
-    ]
+    why = f"Look back for {version.name} (version {len(watch.versions)})"
+    return [_search(session, f"{since} {query}", why, version.by, now) for query in queries]
+
+
+def _quoted(phrase: str) -> str:
+    """A phrase as the search takes it; a quotation mark within would end it early."""
+    return '"{}"'.format(" ".join(phrase.replace('"', " ").split()))
+
+
+def _search(session: Session, address: str, why: str, by: int | None, now: datetime) -> Source:
+    """A search on the register. One that is there was read for other watches: it starts anew."""
+    there = select(Source).where(Source.kind == "bluesky-search", Source.address == address)
+    search = session.scalar(there)
+    if search is None:
+        return add_source(session, "bluesky-search", address, why, now)
+    search.cursor = None
+    resume(session, search, by, why, now)
+    return search

@@ -181,13 +181,19 @@ def _save_events(
     _remove(session, platform, _reworded(session, platform, wanted), intake, now)
     intake.purger.return_accounts(session, platform, events.returns, now)
     stored = _store(session, source, wanted, platform, intake.purger, now)
-    _let_pass(session, source, [post for post in passing if post.uri in new], platform, now)
+    edited = [post.uri for post in events.posts if post.edit]
+    passing = [post for post in passing if post.uri in new]
+    _let_pass(session, source, passing, edited, platform, now)
     return stored
 
 
 def _not_listed_before(posts: Sequence[NewPost], source: Source) -> set[str]:
-    """The uris that count as read now: a feed or a listing shows the same posts at each look."""
-    since = source.newest_post_at if source.kind in POLLED_KINDS else None
+    """The uris that count as read now: a feed or a listing shows the same posts at each look.
+
+    Not so a search that looks back: it goes through its pages once, the newest first.
+    """
+    listed = source.kind in POLLED_KINDS and source.kind != "bluesky-search"
+    since = source.newest_post_at if listed else None
     return {
         post.uri
         for post in posts
@@ -415,12 +421,23 @@ def _row(
 
 
 def _let_pass(
-    session: Session, source: Source, passing: Sequence[NewPost], platform: str, now: datetime
+    session: Session,
+    source: Source,
+    passing: Sequence[NewPost],
+    edited: Sequence[str],
+    platform: str,
+    now: datetime,
 ) -> None:
-    """Hold the last posts that nobody asked for, so that a new watch can be tried on them."""
+    """Hold the last posts that nobody asked for, so that a new watch can be tried on them.
+
+    What the ``edited`` ones said before goes.
+    """
     late = PassingPost.collected_at < now - PASSING_TIME
     newest = select(func.max(PassingPost.id)).scalar_subquery()
     session.execute(delete(PassingPost).where(late | (PassingPost.id <= newest - PASSING)))
+    if edited:
+        told = PassingPost.uri == any_(bindparam("uris", edited, ARRAY(Text)))
+        session.execute(delete(PassingPost).where(PassingPost.platform == platform, told))
     if not passing:
         return
     rows = [

@@ -10,10 +10,18 @@ from ahocorasick_rs import AhoCorasick
 
 from sources import places
 
-# Scripts that set no spaces between words: a phrase in them may stand anywhere.
+# Scripts that set no spaces between words: a phrase in them may stand anywhere, and one in Latin
+# letters beside them. The long vowel's sign belongs to both kana and is counted to neither.
 UNSPACED = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]"
+    r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]"
 )
+# Joiners, soft hyphens, variants of an emoji: nobody sees them, and a hidden one parts no word.
+# Nor more marks on a letter than 30, as in Unicode's stream-safe text (UAX #15): to put them in
+# order takes a time that grows with their square.
+UNSEEN = regex.compile(r"\p{DI}+|(?<=[\p{M}\p{DI}]{30})\p{M}+")
+CURLY = "‘’ʼ"  # phones set these where a keyboard has '
+DOTTED_I = "i\u0307"  # what İ is in small letters; nobody looks for it but as an i
+LINK = regex.compile(r"[/@#]|\w\.\w")  # a word with it keeps its letters in a post in capitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +70,17 @@ class Said:
 
 
 def normal_form(text: str) -> str:
-    """The form in which texts and phrases are compared: NFKC, case folded, single blanks."""
+    """The form in which texts and phrases are compared.
+
+    Unicode's NFKC_Casefold (no case, no width, nothing unseen), straight apostrophes, single
+    blanks, and no lone half of a surrogate pair, at which the automaton would stop.
+    """
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+        text = UNSEEN.sub("", text.encode("utf-8", "replace").decode())
+        text = unicodedata.normalize("NFKD", text).casefold().replace(DOTTED_I, "i")
+        text = unicodedata.normalize("NFKC", text)
+        for mark in CURLY:
+            text = text.replace(mark, "'")
         return " ".join(text.split())
     return " ".join(text.lower().split())
 
@@ -83,9 +99,8 @@ class Matcher:
         self._asks = {watch: self._asking(rule) for watch, rule in rules.items()}
         texts = list(self._phrases)
         self._automaton = AhoCorasick(texts) if texts else None
-        self._loose = [
-            (bool(UNSPACED.match(text[0])), bool(UNSPACED.match(text[-1]))) for text in texts
-        ]
+        # Whether a phrase begins and ends within a word: only there does it need a bound.
+        self._bounds = [(_in_word(text[0]), _word_ends(text, len(text))) for text in texts]
         # A watch that needs a phrase is looked at only when one of its phrases is found.
         self._always: list[int] = []
         self._asked: dict[int, list[int]] = {}
@@ -105,7 +120,7 @@ class Matcher:
         return frozenset(watch for watch in watches if self._asks[watch].holds(said, found))
 
     def _asking(self, rule: Rule) -> "_Asking":
-        named = [places.phrases_of(places.place_of(code)) for code in rule.places]
+        named = [phrases for code in rule.places if (phrases := _phrases_of(code))]
         return _Asking(
             rule,
             any=self._numbers(rule.any),
@@ -134,12 +149,14 @@ class Matcher:
         found: dict[int, list[tuple[int, int]]] = {}
         if self._automaton is None:
             return found
-        text = normal_form(f"{said.text}\n{said.card}" if said.card else said.text)
+        text = normal_form(said.text)
+        if said.card:  # no normal form has a line break: no phrase reaches across
+            text += f"\n{normal_form(said.card)}"
         end_of_text = len(text)
         for number, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
-            loose_start, loose_end = self._loose[number]
-            if (start == 0 or loose_start or not _in_word(text[start - 1])) and (
-                end == end_of_text or loose_end or not _in_word(text[end])
+            bound_start, bound_end = self._bounds[number]
+            if not (bound_start and _word_ends(text, start)) and (
+                end == end_of_text or not bound_end or not _in_word(text[end])
             ):
                 found.setdefault(number, []).append((start, end))
         return found
@@ -170,8 +187,9 @@ class _Place:
         if not stands(self.with_state):
             return False
         # In a post all in capitals "IN" and "OR" name no state.
-        return stands(self.state) or (
-            not said.text.isupper() and self.postal.search(said.text) is not None
+        return stands(self.state) or any(
+            self.postal.search(part) and not _in_capitals(part)
+            for part in (said.text, said.card or "")
         )
 
 
@@ -193,7 +211,7 @@ class _Asking:
             return [min(self.all)]
         if self.any:
             return self.any
-        if self.places:
+        if self.rule.places:
             return {number for place in self.places for number in place.sure | place.with_state}
         return None if self._asks_anything() else ()
 
@@ -208,7 +226,7 @@ class _Asking:
             and (not self.any or not self.any.isdisjoint(found))
             and all(number in found for number in self.all)
             and self.none.isdisjoint(found)
-            and (not self.places or any(place.named(said, found) for place in self.places))
+            and (not rule.places or any(place.named(said, found) for place in self.places))
         )
 
     def _asks_anything(self) -> bool:
@@ -220,8 +238,32 @@ def _primary(lang: str) -> str:
     return lang.replace("_", "-").partition("-")[0].lower()
 
 
+def _phrases_of(code: str) -> places.PlacePhrases | None:
+    """None for a place that a later list of places has no more: no other watch may suffer by it."""
+    try:
+        return places.phrases_of(places.place_of(code))
+    except ValueError:
+        return None
+
+
+def _in_capitals(text: str) -> bool:
+    return " ".join(word for word in text.split() if not LINK.search(word)).isupper()
+
+
 def _in_word(character: str) -> bool:
     """Whether a word goes on at this character; marks go with the letter they stand on."""
-    return (
-        character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
+    return (character.isalnum() or character == "_" or _is_mark(character)) and not UNSPACED.match(
+        character
     )
+
+
+def _word_ends(text: str, at: int) -> bool:
+    """Whether what ends at ``at`` is a word; a mark alone or on an emoji is none."""
+    at -= 1
+    while at > 0 and _is_mark(text[at]):
+        at -= 1
+    return at >= 0 and _in_word(text[at]) and not _is_mark(text[at])
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character).startswith("M")

@@ -91,7 +91,7 @@ class WatchVersion(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     watch_id: Mapped[int] = mapped_column(ForeignKey("watches.id"))
     name: Mapped[str] = mapped_column(Text)
-    rule: Mapped[dict[str, Any]]  # sources.rules.Rule
+    rule: Mapped[dict[str, Any]]  # sources.matching.Rule
     active: Mapped[bool]
     by: Mapped[int | None]  # empty when the machine made it at the first start
     at: Mapped[datetime]

@@ -18,6 +18,17 @@ USES: dict[Use, str] = {
 }
 
 
+# By kind of source: the platform of what it brings, whose policy counts.
+PLATFORM_OF = {
+    "feed": "web",
+    "jetstream": "bluesky",
+    "firehose": "bluesky",
+    "bluesky-search": "bluesky",
+    "reddit": "reddit",
+    "example": "example",
+}
+
+
 class NotAllowedError(Exception):
     """A platform's policy forbids this use; the message says which, for the person who tried."""
 
@@ -58,7 +69,7 @@ class Policies:
     def permits(self, platform: str, use: Use) -> bool:
         """Whether posts of ``platform`` may be used so."""
         policy = self[platform]
-        if policy.approval_needed and not policy.approval:
+        if policy.approval_needed and not (policy.approval or "").strip():
             return False
         return getattr(policy, use) is True
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from sources.collect import Intake
@@ -51,6 +52,10 @@ def recheck_due(
                     session.execute(still.values(checked_at=clock()))
         except SourceFaultError as fault:
             log.warning("posts of %s cannot be checked now: %s", platform, fault)
+        except SQLAlchemyError:
+            raise  # then no other platform can be checked either
+        except Exception:
+            log.exception("the checker of %s stopped unexpectedly", platform)
     return gone
 
 

@@ -35,18 +35,19 @@ class Watches:
     """The matcher of all active watches, renewed when one of them changes."""
 
     def __init__(self) -> None:
-        self._newest = -1
-        self._matcher = Matcher({})
+        # Together, so that no thread takes one of them for another's.
+        self._known: tuple[int, Matcher] = (-1, Matcher({}))
 
     def matcher(self, session: Session) -> Matcher:
         """The matcher as of now."""
         newest = session.scalar(select(func.coalesce(func.max(WatchVersion.id), 0))) or 0
-        if newest != self._newest:
-            self._matcher = Matcher(
+        known, matcher = self._known
+        if newest != known:
+            matcher = Matcher(
                 {version.watch_id: Rule.of(version.rule) for version in active(session)}
             )
-            self._newest = newest
-        return self._matcher
+            self._known = (newest, matcher)
+        return matcher
 
 
 def save_watch(
@@ -64,7 +65,7 @@ def save_watch(
     if len(name) > MAX_PHRASE_LENGTH:
         raise ValueError(f"A name of more than {MAX_PHRASE_LENGTH} letters fits nowhere.")
     rule = checked(session, rule)
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtext("breakwater-watches"))))
+    _take_turns(session)
     twin = next((v for v in current(session) if v.name.casefold() == name.casefold()), None)
     if twin is not None and (watch is None or twin.watch_id != watch.id):
         raise ValueError(f"Another watch is called “{twin.name}”.")
@@ -78,16 +79,31 @@ def save_watch(
 
 def put_away(session: Session, watch: Watch, by: int, now: datetime) -> None:
     """Ask for nothing more with this watch. What it has brought stays until its time is over."""
-    newest = watch.versions[-1]
+    newest = _newest(session, watch)
     if newest.active:
         _add_version(session, watch, newest.name, Rule.of(newest.rule), False, by, now)
 
 
 def bring_back(session: Session, watch: Watch, by: int, now: datetime) -> None:
     """Let a watch that was put away ask again, as it did."""
-    newest = watch.versions[-1]
+    newest = _newest(session, watch)
     if not newest.active:
         _add_version(session, watch, newest.name, Rule.of(newest.rule), True, by, now)
+
+
+def _take_turns(session: Session) -> None:
+    """Until this transaction ends nobody else makes a version.
+
+    So they are seen in the order of their ids: Watches knows by the last one that it is new.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtext("breakwater-watches"))))
+
+
+def _newest(session: Session, watch: Watch) -> WatchVersion:
+    """The newest version of a watch, another person's of a moment ago included."""
+    _take_turns(session)
+    session.refresh(watch, ["versions"])
+    return watch.versions[-1]
 
 
 def _add_version(
@@ -183,37 +199,56 @@ def harvest(session: Session, since: datetime) -> dict[int, int]:
     return dict(session.execute(counted).all())
 
 
-def try_out(session: Session, rule: Rule) -> Trial:
+def try_out(session: Session, rule: Rule, examples: int = EXAMPLES) -> Trial:
     """What ``rule`` would have matched of the last PASSING posts read, whoever kept them.
 
-    The subject is not judged here: that needs the language model.
+    The subject is not judged here, that needs the language model: as many ``examples`` as it shall
+    read are for the caller to judge.
     """
     matches = Matcher({0: rule})
     matched, of, since = 0, 0, None
-    examples: list[tuple[str, str]] = []
+    shown: list[tuple[str, str]] = []
     for said, at in _last_read(session):
         of, since = of + 1, at
         if matches(said):
             matched += 1
-            if len(examples) < EXAMPLES:
-                examples.append((said.platform, said.text))
-    return Trial(matched, of, since, examples)
+            if len(shown) < examples:
+                shown.append((said.platform, said.text or said.card or ""))
+    return Trial(matched, of, since, shown)
 
 
 def _last_read(session: Session) -> Iterator[tuple[Said, datetime]]:
-    """The last PASSING posts read and the moment of reading, the newest first."""
+    """The last PASSING posts read and the moment of reading, the newest first.
+
+    Each once, as it was last read: two streams tell of the same post, and one that passed may
+    have been kept since.
+    """
+    # No older than what passed is held: else the share of what was kept would seem larger.
+    since = select(func.min(PassingPost.collected_at)).scalar_subquery()
     both = union_all(_read_of(PassingPost), _read_of(Post)).subquery()
-    rows = session.execute(select(both).order_by(both.c.collected_at.desc()).limit(PASSING))
-    for platform, source_id, lang, card, text, at in rows:
-        yield Said(text, platform, source_id, lang, card), at
+    newest_first = (both.c.collected_at.desc(), both.c.id.desc())
+    told: set[tuple[str, str]] = set()
+    for _, uri, platform, source_id, lang, card, text, at in session.execute(
+        select(both)
+        .where(both.c.collected_at >= func.coalesce(since, both.c.collected_at))
+        .order_by(*newest_first)
+    ):
+        if len(told) == PASSING:
+            return
+        if (platform, uri) not in told:
+            told.add((platform, uri))
+            yield Said(text, platform, source_id, lang, card), at
 
 
 def _read_of(
     table: type[PassingPost] | type[Post],
-) -> Select[str, int, str | None, str | None, str, datetime]:
-    newest = table.collected_at
+) -> Select[int, str, str, int, str | None, str | None, str, datetime]:
+    """The last PASSING posts of one table."""
     return (
-        select(table.platform, table.source_id, table.lang, table.card, table.text, newest)
-        .order_by(newest.desc())
+        select(
+            *(table.id, table.uri, table.platform, table.source_id),
+            *(table.lang, table.card, table.text, table.collected_at),
+        )
+        .order_by(table.collected_at.desc(), table.id.desc())
         .limit(PASSING)
     )

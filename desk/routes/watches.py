@@ -1,7 +1,7 @@
 """Watches: what staff want to see, tried on the last posts before it is saved."""
 
 import re
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +10,8 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from desk.pages import Typed, Visit, Visiting
+from monitor.embed import ModelUnavailableError
+from monitor.subjects import about
 from sources import places, watches
 from sources.backfill import look_back
 from sources.matching import Rule
@@ -26,10 +28,12 @@ PLATFORMS = {
 }
 VERBS = {"put-away": watches.put_away, "bring-back": watches.bring_back}
 FOUND = 8  # places offered while one types
+JUDGED = 100  # matching posts that the language model reads in a trial: half a second
+NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def rule_of(form: FormData) -> Rule:
-    """The rule as typed. ValueError when a source is no number: nobody types those."""
+    """The rule as typed; what is no number of a source nobody has typed."""
     return Rule(
         any=_lines(form, "any"),
         all=_lines(form, "all"),
@@ -37,7 +41,7 @@ def rule_of(form: FormData) -> Rule:
         places=_ticked(form, "places"),
         langs=tuple(part for part in re.split(r"[\s,]+", _word(form, "langs")) if part),
         platforms=_ticked(form, "platforms"),
-        sources=tuple(int(source) for source in _ticked(form, "sources") if source.isdecimal()),
+        sources=tuple(map(int, filter(NUMBER.fullmatch, _ticked(form, "sources")))),
         subject=_word(form, "subject"),
         everything="everything" in form,
     )
@@ -73,12 +77,14 @@ def _editor(
     name: str,
     rule: Rule,
     status: int = 200,
-    typed: Mapping[str, Any] | None = None,
+    form: FormData | None = None,
     **context: Any,
 ) -> Response:
-    """The form with its trial. ``typed`` holds what the rule cannot, as it was typed."""
-    sought = str((typed or {}).get("place", ""))
+    """The form with its trial. ``form`` holds what the rule cannot, as it was typed."""
+    form = form or FormData()
+    sought = _word(form, "place")
     chosen = _known_places(rule.places)
+    codes = {place.code for place in chosen}
     found = [place for place in places.find_places(sought, FOUND) if place not in chosen]
     return visit.page(
         "watches/edit.html",
@@ -87,12 +93,29 @@ def _editor(
         name=name,
         rule=rule,
         chosen=chosen,
+        gone=[code for code in rule.places if code not in codes],
         found=found,
         sought=sought,
         platforms=PLATFORMS,
         sources=sources_by_name(visit.session),
+        looking_back="look-back" in form,
         **({"error": "", "trial": None, "why_no_trial": ""} | context),
     )
+
+
+def _trial(visit: Visit, rule: Rule) -> dict[str, Any]:
+    """What the page shows of a trial. The language model judges the newest that match."""
+    if not rule.subject:
+        return {"found": watches.try_out(visit.session, rule), "judged": 0}
+    found = watches.try_out(visit.session, rule, JUDGED)
+    texts = [text for _, text in found.examples]
+    try:
+        speak = about(visit.wiring.embedder(), rule.subject, texts)
+    except ModelUnavailableError:  # the worker says why; the words can be tried all the same
+        return {"found": watches.try_out(visit.session, rule), "judged": 0}
+    kept = [one for one, fits in zip(found.examples, speak, strict=True) if fits]
+    shown = replace(found, examples=kept[: watches.EXAMPLES])
+    return {"found": shown, "judged": len(texts), "about": len(kept)}
 
 
 @router.get("")
@@ -124,15 +147,14 @@ def try_out(visit: Visiting, form: Typed) -> Response:
     """The editor as typed, with what the rule would have matched. Saves nothing."""
     visit.needs("monitor", "admin")
     key = _word(form, "watch")
-    watch = visit.find(Watch, int(key)) if key.isdecimal() else None
+    watch = visit.find(Watch, int(key)) if NUMBER.fullmatch(key) else None
     rule, trial, why = rule_of(form), None, ""
     try:
-        trial = watches.try_out(visit.session, watches.checked(visit.session, rule))
+        trial = _trial(visit, watches.checked(visit.session, rule))
     except ValueError as fault:
         why = str(fault)
-    typed = {"place": _word(form, "place")}
     name = _word(form, "name")
-    return _editor(visit, watch, name, rule, typed=typed, trial=trial, why_no_trial=why)
+    return _editor(visit, watch, name, rule, form=form, trial=trial, why_no_trial=why)
 
 
 @router.get("/{watch_id}")
@@ -140,8 +162,7 @@ def edit(visit: Visiting, watch_id: int) -> Response:
     visit.needs("monitor", "admin")
     watch = visit.find(Watch, watch_id)
     rule = Rule.of(watch.versions[-1].rule)
-    trial = watches.try_out(visit.session, rule)
-    return _editor(visit, watch, watch.versions[-1].name, rule, trial=trial)
+    return _editor(visit, watch, watch.versions[-1].name, rule, trial=_trial(visit, rule))
 
 
 @router.post("")
@@ -164,8 +185,7 @@ def _save(visit: Visit, watch: Watch | None, form: FormData) -> Response:
             look_back(visit.session, saved, visit.now)
     except ValueError as fault:
         visit.session.rollback()
-        typed = {"place": _word(form, "place")}
-        return _editor(visit, watch, name, rule, 422, typed=typed, error=str(fault))
+        return _editor(visit, watch, name, rule, 422, form=form, error=str(fault))
     return visit.done("/watches")
 
 
