@@ -24,6 +24,7 @@ from desk.database import DatabaseUnavailableError, migrate, wait_until_up
 from desk.settings import Settings, SettingsError, child_environment, load_settings
 from desk.streams import Streams, collect_source, read_stream
 from desk.wiring import Wiring, clock, database_url, wire
+from monitor.embed import ModelUnavailableError
 from sources import register
 
 app = typer.Typer(
@@ -122,12 +123,11 @@ def work() -> None:
     with plain_faults():
         wiring = ready(load_settings())
         with console.status("Loading the language model …"):
-            # Imported here: PyTorch takes seconds and memory that only the worker should spend.
+            # Imported here: it takes seconds and memory that only the worker should spend.
             from desk.worker import work as run_jobs
-            from monitor.embed import ModelUnavailableError, load_embedder
 
             try:
-                embedder = load_embedder(wiring.settings.model)
+                embedder = wiring.embedder()
             except ModelUnavailableError as fault:
                 raise SettingsError(str(fault)) from None
         console.print(f"Language model ready: {embedder.name}.")

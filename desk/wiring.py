@@ -22,6 +22,7 @@ from campaigns.publishers.bluesky import BlueskyPublisher
 from campaigns.publishers.dry_run import DryRunPublisher
 from desk.database import start_embedded
 from desk.settings import SECRET_LENGTH, Settings, SettingsError
+from monitor.embed import Embedder
 from monitor.incitement import seems_alarming
 from monitor.narratives import note_departure
 from sources import bluesky, example, feeds, reddit
@@ -56,6 +57,7 @@ class Wiring:
     publishers: dict[str, Publisher]
     collectors: dict[str, Callable[[Source, int], Collector]]
     checkers: dict[str, Callable[[], Checker]]  # by platform
+    embedder: Callable[[], Embedder]  # the language model, loaded when it is first asked for
 
 
 def database_url(settings: Settings) -> str:
@@ -101,6 +103,7 @@ def wire(settings: Settings, url: str) -> Wiring:
             "bluesky": bluesky_checker,
             "reddit": lambda: reddit.RedditChecker(reddit_client()),
         },
+        embedder=cache(partial(_embedder, settings.model)),
     )
 
 
@@ -125,6 +128,13 @@ def _collectors(
         ),
         "example": lambda source, _: ExampleTown(speed=settings.demo_speed, clock=clock),
     }
+
+
+def _embedder(model: str | None) -> Embedder:
+    # Imported here: ONNX Runtime takes memory that only those who read posts should spend.
+    from monitor.encoder import load_encoder
+
+    return load_encoder(model)
 
 
 def _reddit_client(settings: Settings) -> reddit.RedditClient:

@@ -1,7 +1,7 @@
 """The crux of monitor/: posts nobody has read yet become readings, narratives, counts and flags."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from monitor.copies import group_of
 from monitor.counters import count
 from monitor.embed import Embedder
 from monitor.incitement import ALARMING_LEVEL, SCORER, Assessment, Reason, score
+from monitor.languages import language_of, reads
 from monitor.models import Reading
 from monitor.spikes import evaluate
 from monitor.subjects import asking, let_go, misses
@@ -48,7 +49,8 @@ def analyse_next(
     grave = {post.id for post in unread if assessments[post.id].level >= ALARMING_LEVEL}
     # What only seemed alarming goes before it costs an embedding.
     posts = [p for p in unread if asked[p.id] or p.id in grave or not p.alarming]
-    vectors = _embed(embedder, posts)
+    langs = {post.id: language_of(post.text or post.card or "", post.lang) for post in posts}
+    vectors = _embed(embedder, posts, langs)
     missed = misses(embedder, posts, vectors, asked)
     unasked = {p.id for p in unread if asked[p.id] or p.alarming} - grave
     with sessions.begin() as session:
@@ -65,7 +67,8 @@ def analyse_next(
         groups = group_of(session, arrivals, now)
         arrivals = [replace(post, copy_of=groups[post.post_id]) for post in arrivals]
         session.add_all(
-            _reading(post, assessments[post.post_id], embedder.name, now) for post in arrivals
+            _reading(post, assessments[post.post_id], langs[post.post_id], embedder.name, now)
+            for post in arrivals
         )
         session.flush()
         placed = assign(session, arrivals, embedder.name, now)
@@ -110,8 +113,19 @@ def _assess(post: Post) -> Assessment:
         return Assessment(fields, 0, "none", fields.stance, [reason])
 
 
-def _embed(embedder: Embedder, posts: Sequence[Post]) -> NDArray[np.float32]:
-    """One row per post; a post that breaks the model gets a row of zeros, near to nothing."""
+def _embed(
+    embedder: Embedder, posts: Sequence[Post], langs: Mapping[int, str]
+) -> NDArray[np.float32]:
+    """One row per post; what the model cannot read gets a row of zeros, near to nothing."""
+    known = embedder.languages
+    rows = [n for n, post in enumerate(posts) if reads(known, langs[post.id])]
+    some = _embed_all(embedder, [posts[n] for n in rows])
+    vectors = np.zeros((len(posts), some.shape[1]), np.float32)
+    vectors[rows] = some
+    return vectors
+
+
+def _embed_all(embedder: Embedder, posts: Sequence[Post]) -> NDArray[np.float32]:
     texts = [post.text or post.card or "" for post in posts]
     try:
         return embedder.embed(texts)
@@ -130,11 +144,14 @@ def _embed(embedder: Embedder, posts: Sequence[Post]) -> NDArray[np.float32]:
     return np.array([np.zeros(d, np.float32) if row is None else row for row in rows])
 
 
-def _reading(post: Candidate, assessed: Assessment, embedder: str, now: datetime) -> Reading:
+def _reading(
+    post: Candidate, assessed: Assessment, lang: str, embedder: str, now: datetime
+) -> Reading:
     return Reading(
         post_id=post.post_id,
         embedding=post.vector,
         embedder=embedder,
+        lang=lang,
         level=assessed.level,
         threat_level=assessed.threat_level,
         stance=assessed.stance,

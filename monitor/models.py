@@ -52,6 +52,9 @@ class Reading(Base):
     )
     embedding: Mapped[NDArray[np.float32]] = mapped_column(Vector)
     embedder: Mapped[str] = mapped_column(Text)
+    # As found in the text or declared, "und" where neither says. One that the model cannot read
+    # has a vector of zeros: near to nothing, in no narrative.
+    lang: Mapped[str] = mapped_column(Text, default="und")
     level: Mapped[int]  # M0 to M4
     threat_level: Mapped[str] = mapped_column(Text)  # none, low, medium, high
     stance: Mapped[str] = mapped_column(Text)

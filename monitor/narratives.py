@@ -1,6 +1,6 @@
 """What the desk asks of narratives: the list, one narrative's posts, its hours."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ from sqlalchemy import Float, and_, cast, delete, func, insert, or_, select, tru
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, joinedload
 
+from monitor.languages import UNKNOWN
 from monitor.models import (
     LEVEL_NAMES,
     Departure,
@@ -71,6 +72,25 @@ class Hour:
 def count_narratives(session: Session) -> int:
     """How many narratives there are."""
     return session.scalar(select(func.count()).select_from(Narrative)) or 0
+
+
+def unread_languages(
+    session: Session, known: Collection[str] | None, since: datetime
+) -> list[tuple[str, int]]:
+    """Languages of posts read since then that the model does not know, and how many, most first.
+
+    Such posts are scored by their words and counted here, and stand in no narrative.
+    """
+    if known is None:
+        return []
+    posts = func.count().label("posts")
+    rows = session.execute(
+        select(Reading.lang, posts)
+        .where(Reading.read_at >= since, Reading.lang.not_in({*known, UNKNOWN}))
+        .group_by(Reading.lang)
+        .order_by(posts.desc(), Reading.lang)
+    )
+    return [(lang, count) for lang, count in rows]
 
 
 def list_narratives(session: Session, limit: int = SHOWN) -> list[NarrativeRow]:
@@ -189,12 +209,19 @@ def unattended_threats(session: Session, since: datetime, limit: int = 10) -> li
     return list(session.scalars(query))
 
 
-def note_departure(session: Session, post_ids: Sequence[int]) -> None:
-    """Remember which narratives are about to lose posts; ``mend`` does the rest."""
-    theirs = select(Reading.narrative_id).where(
+def note_departure(session: Session, post_ids: Sequence[int]) -> set[int]:
+    """Remember which narratives are about to lose posts; which of the posts had been counted.
+
+    ``mend`` does the rest.
+    """
+    theirs = select(Reading.post_id, Reading.narrative_id).where(
         Reading.post_id.in_(post_ids), Reading.narrative_id.is_not(None)
     )
-    session.execute(insert(Departure).from_select(["narrative_id"], theirs.distinct()))
+    counted = session.execute(theirs).all()
+    losing = {narrative_id for _, narrative_id in counted}
+    if losing:
+        session.execute(insert(Departure), [{"narrative_id": one} for one in losing])
+    return {post_id for post_id, _ in counted}
 
 
 def mend(session: Session) -> int:
@@ -207,7 +234,7 @@ def mend(session: Session) -> int:
     session.execute(select(func.pg_advisory_xact_lock(func.hashtext("breakwater-analyse"))))
     ids = set(session.scalars(delete(Departure).returning(Departure.narrative_id)))
     for narrative in session.scalars(select(Narrative).where(Narrative.id.in_(ids))).all():
-        standing = select(func.avg(Reading.embedding)).where(
+        standing = select(func.avg(Reading.embedding, type_=Reading.embedding.type)).where(
             Reading.narrative_id == narrative.id, Reading.embedder == narrative.embedder
         )
         mean = session.scalar(standing)

@@ -25,7 +25,7 @@ def retire(sessions: sessionmaker[Session], intake: Intake, clock: Callable[[], 
     """Take out every post whose time is over; how many. Commits chunk by chunk."""
     retired = 0
     # What was made of posts together, a title say, outlives them: only their own words go.
-    purger = replace(intake.purger, leaving=lambda session, ids: None)
+    purger = replace(intake.purger, leaving=lambda session, ids: set())
     with sessions() as session:
         platforms = _platforms(session, intake)
     for platform in platforms:

@@ -37,7 +37,7 @@ from sources.models import (
     SourceHour,
 )
 from sources.policy import Policies
-from sources.pseudonyms import pseudonym
+from sources.pseudonyms import linked_name, pseudonym
 from sources.purge import REWORDED, Purger, account_prefix
 from sources.register import FAILING, is_paused, last_event, move, pause
 from sources.watches import PASSING, PASSING_TIME, Watches
@@ -173,8 +173,14 @@ def _save_events(
     # What is older than its platform lets us keep would only come to go again.
     oldest = now - intake.policies[platform].keep
     young = [post for post in events.posts if _posted_at(post.posted_at, now) >= oldest]
+    listed = source.kind in POLLED_KINDS
+    erased = intake.purger.erased(session, platform, [post.uri for post in young], listed=listed)
     wanted, passing, unwanted = _sift(
-        young, intake.watches.matcher(session), intake.alarming, platform, source.id
+        [post for post in young if post.uri not in erased],
+        intake.watches.matcher(session),
+        intake.alarming,
+        platform,
+        source.id,
     )
     _set_aside(session, source, events.rejects, now)  # before the removals, which take some away
     _remove(session, platform, [*events.removals, *unwanted], intake, now)
@@ -269,6 +275,7 @@ class _Wanted:
 
     post: NewPost
     watches: frozenset[int]
+    judged: frozenset[int]  # those of the watches that ask for a subject
 
 
 def _sift(
@@ -287,7 +294,7 @@ def _sift(
             said = Said(post.text, platform, source_id, post.lang, post.card)
             watches = matches(said)
             if watches or alarming(post.text):
-                wanted.append(_Wanted(post, watches))
+                wanted.append(_Wanted(post, watches, watches & matches.with_subject))
                 continue
             passing.append(post)
         if post.edit:  # what it said before may be stored
@@ -364,14 +371,17 @@ def _store(
     purger: Purger,
     now: datetime,
 ) -> int:
-    """Insert posts that are not there yet, nor were taken out or hidden; how many watches kept.
+    """Insert posts that are not there yet; how many of them watches ask for.
 
-    A post that another source brought before gains the watches that ask for it here.
+    A post that another source brought before gains the watches that ask for it here, unless they
+    ask for a subject: whether it speaks of that was judged when it was read. One that is hidden
+    stays so, and learns what its author has made of it since.
     """
-    uris = [one.post.uri for one in wanted]
-    away = purger.erased(session, platform, uris, listed=source.kind in POLLED_KINDS)
-    away |= purger.hidden(session, platform, uris)
-    wanted = [one for one in wanted if one.post.uri not in away]
+    hidden = purger.hidden(session, platform, [one.post.uri for one in wanted])
+    for one in wanted:
+        if one.post.uri in hidden and one.post.edit:
+            purger.reword_hidden(session, platform, one.post.uri, one.post.text, one.post.card)
+    wanted = [one for one in wanted if one.post.uri not in hidden]
     if not wanted:
         return 0
     rows = [
@@ -391,7 +401,7 @@ def _store(
         {"post_id": ids[one.post.uri], "watch_id": watch}
         for one in wanted
         if one.post.uri in ids
-        for watch in sorted(one.watches)
+        for watch in sorted(one.watches if one.post.uri in fresh else one.watches - one.judged)
     ]
     if asked:
         session.execute(insert(PostWatch).on_conflict_do_nothing(), asked)
@@ -411,8 +421,8 @@ def _row(
         "card": post.card and _clean(post.card)[:MAX_TEXT_LENGTH],
         "lang": post.lang and _clean(post.lang),
         "url": post.url and _clean(post.url),
-        "reply_to": post.reply_to and _clean(post.reply_to),
-        "quote_of": post.quote_of and _clean(post.quote_of),
+        "reply_to": post.reply_to and linked_name(pseudonym_key, platform, post.reply_to),
+        "quote_of": post.quote_of and linked_name(pseudonym_key, platform, post.quote_of),
         "labels": [_clean(label) for label in post.labels],
         "posted_at": at,
         "collected_at": now,

@@ -18,8 +18,9 @@ MAX_TEXT_LENGTH = 100_000  # characters; a longer text is an archive, not a post
 class NewPost:
     """A post as a platform shows it.
 
-    ``author`` is stored as a pseudonym only. The addresses (``uri``, ``url``, ``reply_to``) are
-    stored as they are, and on Bluesky they name the account: its removal is found by them.
+    ``author`` is stored as a pseudonym only, ``reply_to`` and ``quote_of`` as keyed hashes. The
+    post's own addresses (``uri``, ``url``) are stored as they are, and on Bluesky they name the
+    account: its removal is found by them.
     """
 
     uri: str
@@ -28,7 +29,7 @@ class NewPost:
     posted_at: datetime | None  # aware; empty where the platform gives no date: when it was read
     url: str | None = None
     lang: str | None = None
-    reply_to: str | None = None
+    reply_to: str | None = None  # uri of the post it answers
     edit: bool = False  # takes the place of the post with this uri, if that says something else
     card: str | None = None  # title and description of the page it links to: not the author's words
     quote_of: str | None = None  # uri of the post it quotes

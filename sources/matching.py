@@ -95,6 +95,7 @@ class Matcher:
     """
 
     def __init__(self, rules: Mapping[int, Rule]) -> None:
+        self.with_subject = frozenset(watch for watch, rule in rules.items() if rule.subject)
         self._phrases: dict[str, int] = {}
         self._asks = {watch: self._asking(rule) for watch, rule in rules.items()}
         texts = list(self._phrases)

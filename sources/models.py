@@ -109,8 +109,10 @@ class _Content:
     card: Mapped[str | None] = mapped_column(Text)  # title and description of a linked page
     lang: Mapped[str | None] = mapped_column(Text)  # as the platform declares it
     url: Mapped[str | None] = mapped_column(Text)  # where a person can read the original
-    reply_to: Mapped[str | None] = mapped_column(Text)  # uri of the parent, if any
-    quote_of: Mapped[str | None] = mapped_column(Text)  # uri of the quoted post, if any
+    # The parent and the quoted post, if any, by the keyed hash of their addresses (linked_name):
+    # the address itself would outlive a removal of that post.
+    reply_to: Mapped[str | None] = mapped_column(Text)
+    quote_of: Mapped[str | None] = mapped_column(Text)
     labels: Mapped[list[Any]] = mapped_column(
         default=list
     )  # what the author says of it, like "!no-unauthenticated"
@@ -136,7 +138,7 @@ class Post(_Content, Base):
     checked_at: Mapped[datetime] = mapped_column(
         default=lambda insert: insert.get_current_parameters()["collected_at"]
     )
-    returned: Mapped[bool] = mapped_column(default=False)  # was hidden for a while: counted before
+    returned: Mapped[bool] = mapped_column(default=False)  # was hidden, and counted before that
 
 
 class PostWatch(Base):
@@ -161,6 +163,7 @@ class HiddenPost(_Content, Base):
     watches: Mapped[list[Any]]  # ids of the watches that asked for it
     reason: Mapped[str] = mapped_column(Text)
     hidden_at: Mapped[datetime]
+    counted: Mapped[bool] = mapped_column(default=False)  # in a narrative's hour, before it went
 
 
 class PassingPost(Base):

@@ -27,6 +27,11 @@ def erased_name(key: bytes, platform: str, uri: str) -> str:
     return _keyed(key, f"erased\n{platform}\n{uri}")
 
 
+def linked_name(key: bytes, platform: str, uri: str) -> str:
+    """How a post names another one (Post.reply_to, Post.quote_of): a keyed HMAC-SHA-256."""
+    return _keyed(key, f"linked\n{platform}\n{uri}")
+
+
 def _keyed(key: bytes, identity: str) -> str:
     if len(key) < MIN_KEY_BYTES:
         raise ValueError(f"the pseudonym key needs at least {MIN_KEY_BYTES} bytes")

@@ -5,11 +5,12 @@ together (a title, a mean vector) is mended by whoever made it, who is told befo
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Text,
     and_,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.orm import Session
@@ -51,10 +53,11 @@ CONTENT = tuple(
 
 @dataclass(frozen=True)
 class Purger:
-    """How posts leave. ``key`` makes the proofs; ``leaving`` is told their ids while they stand."""
+    """How posts leave. ``key`` makes the proofs; ``leaving`` is told their ids while they stand
+    and answers which of them have been counted."""
 
     key: bytes
-    leaving: Callable[[Session, Sequence[int]], None]
+    leaving: Callable[[Session, Sequence[int]], Collection[int]]
 
     def posts(
         self,
@@ -142,7 +145,7 @@ class Purger:
         held = session.execute(select(Post.id, Post.uri).where(*theirs).with_for_update()).all()
         if held:
             ids = [post_id for post_id, _ in held]
-            self.leaving(session, ids)
+            counted = bindparam("counted", list(self.leaving(session, ids)), ARRAY(BigInteger))
             asked = (
                 select(
                     func.coalesce(func.jsonb_agg(PostWatch.watch_id), cast(literal("[]"), JSONB))
@@ -152,11 +155,12 @@ class Purger:
             )
             for prefix, why in reasons.items():
                 moved = select(
-                    *(getattr(Post, name) for name in CONTENT), asked, literal(why), literal(now)
+                    *(getattr(Post, name) for name in CONTENT),
+                    *(asked, literal(why), literal(now), Post.id == any_(counted)),
                 ).where(Post.id.in_(ids), Post.uri.startswith(prefix, autoescape=True))
                 session.execute(
                     insert(HiddenPost)
-                    .from_select([*CONTENT, "watches", "reason", "hidden_at"], moved)
+                    .from_select([*CONTENT, "watches", "reason", "hidden_at", "counted"], moved)
                     .on_conflict_do_nothing()
                 )
             session.execute(delete(Post).where(Post.id.in_(ids)))
@@ -182,7 +186,7 @@ class Purger:
             values = {name: getattr(hidden, name) for name in CONTENT}
             post_id = session.scalar(
                 insert(Post)
-                .values(**values, checked_at=now, returned=True)
+                .values(**values, checked_at=now, returned=hidden.counted)
                 .on_conflict_do_nothing()
                 .returning(Post.id)
             )
@@ -238,6 +242,14 @@ class Purger:
             or_(Erasure.by.is_not(None), and_(literal(listed), Erasure.reason != REWORDED)),
         )
         return {proofs[name] for name in session.scalars(found)}
+
+    @staticmethod
+    def reword_hidden(
+        session: Session, platform: str, uri: str, text: str, card: str | None
+    ) -> None:
+        """Put what an author says now in the place of what a hidden post said."""
+        theirs = update(HiddenPost).where(HiddenPost.platform == platform, HiddenPost.uri == uri)
+        session.execute(theirs.values(text=text, card=card))
 
     @staticmethod
     def hidden(session: Session, platform: str, uris: Sequence[str]) -> set[str]:

@@ -9,6 +9,7 @@ from campaigns import campaigns, messages
 from campaigns.voices import all_voices
 from desk.pages import Visit, Visiting
 from monitor import flags, narratives
+from monitor.embed import PACKAGED_LANGUAGES
 from monitor.models import Narrative
 
 router = APIRouter(prefix="/narratives")
@@ -18,7 +19,15 @@ TEXTS_SHOWN = 30  # a person decides on these; the rest is a count
 
 @router.get("")
 def show_all(visit: Visiting) -> Response:
-    return visit.page("narratives/list.html", rows=narratives.list_narratives(visit.session))
+    # Of another model nobody here knows what it reads: it is given everything.
+    known = PACKAGED_LANGUAGES if visit.wiring.settings.model is None else None
+    day = visit.now - narratives.DAY
+    return visit.page(
+        "narratives/list.html",
+        rows=narratives.list_narratives(visit.session),
+        unread=narratives.unread_languages(visit.session, known, day),
+        english_only=known is not None,
+    )
 
 
 @router.get("/{narrative_id}")

@@ -10,7 +10,7 @@ from sources import opml, register
 from sources.collector import SourceFaultError
 from sources.discovery import FoundFeed, find_feeds
 from sources.models import Source
-from sources.policy import USES
+from sources.policy import PLATFORM_OF, USES
 from sources.recheck import overdue
 
 router = APIRouter(prefix="/sources")
@@ -24,14 +24,6 @@ ADDABLE = {
     "reddit": "Subreddit or search on Reddit",
 }
 KINDS = ADDABLE | {"bluesky-search": "Look-back on Bluesky", "example": "Built-in example"}
-PLATFORM = {
-    "feed": "web",
-    "jetstream": "bluesky",
-    "firehose": "bluesky",
-    "bluesky-search": "bluesky",
-    "reddit": "reddit",
-    "example": "example",
-}
 MAX_OPML = 1_000_000  # bytes
 
 VERBS = {"pause": register.pause, "resume": register.resume}
@@ -73,7 +65,7 @@ def export(visit: Visiting) -> Response:
 def one(visit: Visiting, source_id: int) -> Response:
     source = visit.find(Source, source_id)
     health = register.health(visit.session, visit.now)
-    policy = visit.wiring.intake.policies[PLATFORM[source.kind]]
+    policy = visit.wiring.intake.policies[PLATFORM_OF[source.kind]]
     return visit.page(
         "sources/one.html",
         one=next(line for line in health if line.source.id == source.id),

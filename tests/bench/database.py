@@ -33,7 +33,7 @@ def own_database() -> Iterator[sessionmaker[Session]]:
 def intake() -> Intake:
     """What the desk reads every source with, but for narratives that lose posts."""
     return Intake(
-        purger=Purger(b"a key of the bench", leaving=lambda session, ids: None),
+        purger=Purger(b"a key of the bench", leaving=lambda session, ids: set()),
         policies=Policies([bluesky.POLICY, feeds.POLICY]),
         watches=Watches(),
         alarming=seems_alarming,

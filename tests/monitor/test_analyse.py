@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select
 from monitor.analyse import analyse_next
 from monitor.incitement import SCORER
 from monitor.models import Flag, HourlyCount, Narrative, Reading
+from monitor.narratives import unread_languages
 from sources.models import Post
 
 DEPOT = [
@@ -123,6 +124,8 @@ def test_a_deleted_post_leaves_no_reading_and_counts_stay(sessions, embedder, sa
 class Deleting:
     """The real model; meanwhile, as it works, somebody deletes a post."""
 
+    languages = None
+
     def __init__(self, embedder, sessions, author):
         self.name, self.real, self.sessions, self.author = embedder.name, embedder, sessions, author
 
@@ -158,6 +161,8 @@ def test_a_post_being_deleted_is_not_waited_for(sessions, embedder, say, now):
 
 class Choking:
     """The real model, but it cannot digest one word."""
+
+    languages = None
 
     def __init__(self, embedder, word):
         self.name, self.real, self.word = embedder.name, embedder, word
@@ -215,3 +220,44 @@ def test_late_posts_count_in_their_own_hour(sessions, embedder, say, now):
     with sessions() as session:
         assert session.scalars(select(Flag)).one().hour == early
         assert session.scalars(select(Narrative)).one().first_post_at == early
+
+
+def test_what_the_model_cannot_read_is_scored_and_marked_and_stands_in_no_narrative(
+    sessions, embedder, say, now
+):
+    spanish = [
+        (
+            "ana",
+            "Esconden las papeletas que faltan en el depósito de la calle Mill, todos lo saben",
+        ),
+        ("bea", "Las papeletas que faltan están en el depósito de la calle Mill, lo vio mi primo"),
+        ("cam", "Papeletas escondidas en el depósito de la calle Mill y nadie pregunta por qué"),
+    ]
+    with sessions.begin() as session:
+        for author, text in spanish:
+            say(session, author, text, now)
+        say(session, "dan", "lol ok", now).lang = "en"
+    assert analyse_next(sessions, embedder, now) == 4
+    with sessions() as session:
+        readings = session.scalars(select(Reading).order_by(Reading.post_id)).all()
+        assert [reading.lang for reading in readings] == ["es", "es", "es", "en"]
+        assert [any(reading.embedding) for reading in readings] == [False] * 3 + [True]
+        assert session.scalars(select(Narrative)).all() == []
+        assert unread_languages(session, {"en"}, now) == [("es", 3)]
+        assert unread_languages(session, None, now) == []
+
+
+def test_a_model_of_any_language_is_given_everything(sessions, embedder, say, now):
+    class Polyglot:
+        name, languages = "polyglot", None
+
+        def embed(self, texts):
+            return embedder.embed(texts)
+
+    with sessions.begin() as session:
+        say(session, "ana", "Esconden las papeletas en el depósito de la calle Mill", now)
+    analyse_next(sessions, Polyglot(), now)
+    with sessions() as session:
+        (reading,) = session.scalars(select(Reading)).all()
+        assert (reading.lang, reading.embedder) == ("es", "polyglot")
+        assert any(reading.embedding)

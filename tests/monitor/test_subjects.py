@@ -88,6 +88,7 @@ class Listening:
 
     def __init__(self, real: Embedder, meanwhile: Callable[[], None] = lambda: None) -> None:
         self.name, self.real, self.meanwhile = real.name, real, meanwhile
+        self.languages = real.languages
         self.heard: list[str] = []
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -256,3 +257,19 @@ def test_what_is_let_go_is_in_no_narrative_and_no_count(
     with sessions() as session:
         for table in (Post, Reading, Narrative, HourlyCount):
             assert session.scalars(select(table)).all() == []
+
+
+def test_what_a_subject_let_go_is_not_asked_for_again_at_the_next_look(
+    sessions: sessionmaker[Session],
+    embedder: SentenceTransformerEmbedder,
+    watch: MakeWatch,
+    bring: Bring,
+    now: datetime,
+) -> None:
+    """A feed shows the same post at each look; what another watch keeps was judged before."""
+    watch("Boxes", Rule(any=("ballot box",), subject=SUBJECT))
+    music = watch("Music", Rule(any=("music",)))
+    for _ in range(2):
+        bring(BESIDE_IT)
+        analyse_next(sessions, embedder, now)
+    assert _kept(sessions) == {BESIDE_IT: {music}}

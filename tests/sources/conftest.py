@@ -40,7 +40,7 @@ def make_intake() -> Intake:
     """What every source is read with; no text alarms, and nobody minds a post's leaving."""
     policies = [bluesky.POLICY, feeds.POLICY, example.POLICY, reddit.policy("an approval")]
     return Intake(
-        purger=Purger(KEY, leaving=lambda session, ids: None),
+        purger=Purger(KEY, leaving=lambda session, ids: set()),
         policies=Policies(policies),
         watches=Watches(),
         alarming=lambda text: False,

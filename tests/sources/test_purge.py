@@ -349,6 +349,60 @@ def test_a_narrative_that_loses_all_its_posts_keeps_no_words_and_no_vector(
 # Accounts that may come back
 
 
+def test_the_narrative_of_what_left_is_made_anew_from_what_stands(
+    engine: Engine, sessions: sessionmaker[Session], told: list[NewPost], stream: Source, save: Save
+) -> None:
+    save(stream, *map(_gone, told))
+    with sessions.begin() as session:
+        assert mend(session) == 1
+        assert mend(session) == 0
+    assert _tables_that_hold(engine, [MARKER]) == set()
+    with sessions() as session:
+        narrative = session.scalars(select(Narrative)).one()
+        assert "ballots" in narrative.title.casefold()
+        left = session.scalars(select(Reading.embedding)).all()
+        assert len(left) == len(OTHERS)
+        mean = np.mean([np.asarray(vector) for vector in left], axis=0)
+        assert np.allclose(narrative.centroid, mean / np.linalg.norm(mean), atol=1e-5)
+
+
+def test_a_reply_does_not_keep_the_address_of_what_was_removed(
+    engine: Engine, stream: Source, save: Save, everything: int
+) -> None:
+    answer, quote = _post(BOB, "2", reply_to=_uri()), _post(CAROL, "3", quote_of=_uri())
+    save(stream, _post(), answer, quote)
+    save(stream, _gone(_post()))
+    assert _tables_that_hold(engine, [_uri()]) == set()
+
+
+def test_what_an_author_edits_while_hidden_is_what_returns(
+    sessions: sessionmaker[Session], stream: Source, save: Save, everything: int
+) -> None:
+    save(stream, _post(said="before"))
+    save(stream, _deactivated())
+    save(stream, _post(said="after", edit=True))
+    assert _posts(sessions) == {}
+    save(stream, Return(ALICE))
+    assert _posts(sessions) == {_uri(): "after"}
+
+
+def test_a_post_hidden_before_it_was_read_is_counted_when_it_returns(
+    sessions: sessionmaker[Session],
+    embedder: SentenceTransformerEmbedder,
+    stream: Source,
+    save: Save,
+    everything: int,
+    now: datetime,
+) -> None:
+    pairs = [(ALICE, CALLS[0][1]), (EVE, CALLS[1][1]), (EVE, CALLS[2][1]), *OTHERS]
+    save(stream, *(_post(did, f"r{n}", said) for n, (did, said) in enumerate(pairs)))
+    save(stream, _deactivated())
+    save(stream, Return(ALICE))
+    analyse_next(sessions, embedder, now)
+    with sessions() as session:
+        assert sum(session.scalars(select(HourlyCount.posts))) == len(pairs)
+
+
 def test_a_deactivated_account_is_out_of_sight_at_once_and_returns_uncounted(
     engine: Engine,
     sessions: sessionmaker[Session],
@@ -708,3 +762,20 @@ def test_what_left_by_itself_comes_back_only_as_something_new(
     save(source, Removal("post", _uri(), reason))
     assert _posts(sessions) == {}
     assert save(source, _post()) == returns
+
+
+def test_what_a_person_took_out_does_not_pass_by_either(
+    engine: Engine,
+    sessions: sessionmaker[Session],
+    intake: Intake,
+    stream: Source,
+    save: Save,
+    watch: Watch,
+    now: datetime,
+) -> None:
+    watch(Rule(any=("hello",)))
+    save(stream, _post())
+    with sessions.begin() as session:
+        intake.purger.at_address(session, _uri(), "it is mine", ADA, now)
+    save(stream, _post(said="no such word", edit=True))
+    assert _tables_that_hold(engine, [_uri()]) == set()
