@@ -601,21 +601,6 @@ def follow(
     raise AssertionError(f"{until} never came")
 
 
-def test_nothing_is_lost_on_a_bad_day(pds: Pds, jetstream: JetstreamServer) -> None:
-    someone = pds.create_account("ann-badday.test")
-    made = [pds.post(someone, f"number {n}") for n in range(40)]
-    for gone in made[::5]:
-        pds.delete(someone, gone)
-    jetstream.add(HALF)
-    last = pds.post(someone, "the last")
-    jetstream.settle()
-    jetstream.drop_every, jetstream.repeats, jetstream.shuffled = 1, 0.1, 7
-    there, batches = follow(Jetstream(jetstream.url), jetstream.start, last)
-    assert there == {post["uri"] for post in pds.posts(someone)}
-    assert jetstream.drops >= 40
-    assert {item.raw for item in items(batches) if isinstance(item, Rejected)} == {HALF}
-
-
 def test_a_closed_account_and_its_return(pds: Pds, jetstream: JetstreamServer) -> None:
     someone = pds.create_account("ann-closed.test")
     pds.deactivate(someone)
