@@ -1,0 +1,485 @@
+"""The latest posts and the live narratives, held in memory: every post is placed from here.
+
+``take`` answers at once: a post joins the narrative of at least half of its nearest posts, or the
+nearest centroid, or founds a young narrative with close posts that had none, or stays unassigned.
+``consider`` looks at the whole window again (monitor.graph) and says what has changed its mind.
+
+The desk does not place posts by this yet (monitor.assignment does): it is measured by
+``python -m tests.bench.narratives`` and waits for its tables.
+
+Nothing here knows the database: ids of narratives come from ``new_id``. What people have decided
+comes in as ``Rules``; a narrative that they have touched changes by their word alone.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.graph import (
+    CORE,
+    CORE_DEGREE,
+    NONE,
+    Floats,
+    Ints,
+    K,
+    communities,
+    nearest,
+    patience,
+    vote,
+    words_of,
+)
+
+SIZE = 8_000  # distinct posts looked back on; 4,000 lose 0.01, 16,000 gain nothing
+# A considered look is due when this share of the window is new, within these numbers of posts.
+NEW_SHARE = 1 / 16
+LEAST_NEW, MOST_NEW = 32, 512
+NEAR_CENTROID = 0.50  # least cosine to a narrative that no vote found
+NEAR_YOUNG = 0.60  # a young narrative so near another one is part of it
+STORY_POSTS = 5  # dense posts of a new narrative in a considered look; 3 to 10 do the same
+STORY_AUTHORS = 2  # one person's repetition is no narrative
+# Of a touched narrative, the share of its posts in the window that must form a story of their own
+# before people are asked whether it is two.
+SPLIT_SHARE = 0.25
+TOP = 8  # centroids looked at per post; those that moved since are looked at besides
+BLOCK = 8_192  # centroids compared at once
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A post to be placed: the first of its copies."""
+
+    post_id: int
+    author: str
+    text: str
+    days: float  # when it was made, in days
+    vector: Floats  # (d,), of unit length, or zero if it could not be read
+
+
+@dataclass
+class Story:
+    """A narrative as far as placing needs it."""
+
+    total: NDArray[np.float64]  # (d,) the sum of its posts' vectors
+    size: int
+    first: float  # days
+    last: float
+    settled: bool = False  # a considered look has found it: a young one may still dissolve
+
+    def asleep(self, now: float) -> bool:
+        """Whether it has been silent for so long that a post near it may be another story."""
+        return bool(now - self.last > patience(self.last - self.first, self.size))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What people have said about narratives; every placing keeps to it."""
+
+    touched: Collection[int] = frozenset()  # narratives that only people change
+    apart: Collection[frozenset[int]] = frozenset()  # pairs that are two
+    not_here: Collection[tuple[int, int]] = frozenset()  # (post id, narrative): it does not belong
+
+
+@dataclass
+class Change:
+    """What a look has decided. Posts and narratives by their ids."""
+
+    moved: dict[int, int] = field(default_factory=dict)  # post: its narrative now, or NONE
+    merged: dict[int, int] = field(default_factory=dict)  # narrative: the one it went into
+    found_again: set[int] = field(default_factory=set)  # narratives that a considered look holds up
+    propose_merge: list[tuple[int, int]] = field(default_factory=list)
+    propose_split: list[tuple[int, list[int]]] = field(default_factory=list)
+
+
+class Window:
+    """The last ``size`` distinct posts and all narratives that are alive."""
+
+    def __init__(self, width: int, new_id: Callable[[], int], size: int = SIZE) -> None:
+        self.size = size
+        self.rules = Rules()
+        self.stories: dict[int, Story] = {}
+        self.since_look = 0  # posts taken since the last considered look
+        self._new_id = new_id
+        room = 2 * size + MOST_NEW
+        self._n = 0
+        self._ids = np.zeros(room, np.int64)
+        self._days = np.zeros(room)
+        self._vectors = np.zeros((room, width), np.float32)
+        self._label = np.full(room, NONE)
+        self._near = np.full((room, K), NONE)
+        self._cosines = np.full((room, K), -1.0, np.float32)
+        self._authors: list[str] = []
+        self._words: list[Ints] = []
+        self._centroids = _Centroids(width)
+
+    def posts(self) -> dict[int, int]:
+        """The narrative of each post in the window, or NONE."""
+        return dict(
+            zip(self._ids[: self._n].tolist(), self._label[: self._n].tolist(), strict=True)
+        )
+
+    def forget(self, posts: Collection[int]) -> None:
+        """Take posts out: neither a centroid nor a neighbour keeps anything of them."""
+        rows = np.flatnonzero(np.isin(self._ids[: self._n], list(posts)))
+        for row in rows.tolist():
+            story = self.stories.get(int(self._label[row]))
+            if story is not None:
+                story.total -= self._vectors[row]
+                self._centroids.move(int(self._label[row]), story.total)
+            self._words[row] = words_of("")
+            self._authors[row] = ""
+        self._vectors[rows], self._label[rows], self._ids[rows] = 0, NONE, NONE
+        gone = np.isin(self._near[: self._n], rows)
+        self._near[: self._n][gone], self._cosines[: self._n][gone] = NONE, -1.0
+        self._near[rows], self._cosines[rows] = NONE, -1.0
+
+    # At once
+
+    def take(self, arrivals: Sequence[Arrival]) -> Change:
+        """Place new posts in their order; older unassigned posts may find their place with them."""
+        change = Change()
+        for start in range(0, len(arrivals), MOST_NEW):
+            self._take(arrivals[start : start + MOST_NEW], change)
+        return change
+
+    def _take(self, arrivals: Sequence[Arrival], change: Change) -> None:
+        self._make_room(len(arrivals))
+        begin, end = self._n, self._n + len(arrivals)
+        new = self._vectors[begin:end]
+        new[:] = [post.vector for post in arrivals]
+        self._ids[begin:end] = [post.post_id for post in arrivals]
+        self._days[begin:end] = [post.days for post in arrivals]
+        self._authors += [post.author for post in arrivals]
+        self._words += [words_of(post.text) for post in arrivals]
+        low = max(0, begin - self.size)
+        similar = new @ self._vectors[low:end].T
+        self._centroids.look(new)
+        for line, row in enumerate(range(begin, end)):
+            found = self._place(line, row, similar[line, : row - low], low, change)
+            self._join(row, found, change)
+        similar[np.arange(len(arrivals)), np.arange(begin - low, end - low)] = -1
+        self._meet(similar, low, begin, end)
+        self._n = end
+        self.since_look += len(arrivals)
+
+    def _place(self, line: int, row: int, similar: Floats, low: int, change: Change) -> int:
+        now, post = self._days[row], int(self._ids[row])
+        if not len(similar) or not self._vectors[row].any():
+            return NONE
+        columns, cosines = nearest(similar[None], K)
+        rows, cosines = columns[0] + low, cosines[0]
+        labels = self._label[rows]
+        away = {
+            int(s) for s in np.unique(labels[labels != NONE]) if self._closed(int(s), post, now)
+        }
+        found = vote(labels, cosines, away)
+        if found == NONE:
+            found = self._by_centroid(self._centroids.near(line), post, now, NEAR_CENTROID)
+        if found == NONE:
+            close = [int(r) for r in rows[(cosines >= CORE) & (labels == NONE)]]
+            authors = {self._authors[r] for r in (*close, row)}
+            if len(close) >= CORE_DEGREE and len(authors) >= STORY_AUTHORS:
+                total = self._vectors[[*close, row]].sum(axis=0)
+                unit = total / max(float(np.linalg.norm(total)), 1e-9)
+                found = self._by_centroid(self._centroids.nearest_to(unit), post, now, NEAR_YOUNG)
+                if found == NONE:
+                    found = self._new_id()
+                for other in sorted(close):
+                    if (int(self._ids[other]), found) not in self.rules.not_here:
+                        self._join(other, found, change)
+        return found
+
+    def _by_centroid(
+        self, candidates: Iterable[tuple[int, float]], post: int, now: float, least: float
+    ) -> int:
+        for story, cosine in candidates:
+            if cosine < least:
+                return NONE
+            if not self._closed(story, post, now):
+                return story
+        return NONE
+
+    def _closed(self, story: int, post: int, now: float) -> bool:
+        """Whether a narrative takes this post not at all."""
+        return self.stories[story].asleep(now) or (post, story) in self.rules.not_here
+
+    def _join(self, row: int, story: int, change: Change) -> None:
+        self._label[row] = story
+        change.moved[int(self._ids[row])] = story
+        if story == NONE:
+            return
+        days, vector = float(self._days[row]), self._vectors[row]
+        known = self.stories.get(story)
+        if known is None:
+            self.stories[story] = Story(vector.astype(np.float64), 1, days, days)
+        else:
+            known.total += vector
+            known.size += 1
+            known.first, known.last = min(known.first, days), max(known.last, days)
+        self._centroids.move(story, self.stories[story].total)
+
+    def _meet(self, similar: Floats, low: int, begin: int, end: int) -> None:
+        """Remember who is near whom: the new posts' neighbours, and the old posts' nearer ones."""
+        columns, cosines = nearest(similar, K)
+        self._near[begin:end, : columns.shape[1]] = columns + low
+        self._cosines[begin:end, : columns.shape[1]] = cosines
+        old = similar[:, : begin - low].T
+        hit = np.flatnonzero((old > self._cosines[low:begin, -1:]).any(axis=1))
+        if not len(hit):
+            return
+        ids = np.broadcast_to(np.arange(begin, end), (len(hit), end - begin))
+        both = np.concatenate([self._cosines[low + hit], old[hit]], axis=1)
+        who = np.concatenate([self._near[low + hit], ids], axis=1)
+        best, values = nearest(both, K)
+        self._near[low + hit] = np.take_along_axis(who, best, 1)
+        self._cosines[low + hit] = values
+
+    def _make_room(self, more: int) -> None:
+        """Drop the oldest beyond ``size`` when the arrays are full."""
+        if self._n + more <= len(self._ids):
+            return
+        drop = self._n - self.size
+        for array in (self._ids, self._days, self._vectors, self._label, self._cosines):
+            array[: self.size] = array[drop : self._n].copy()
+        near = self._near[drop : self._n].copy()
+        self._near[: self.size] = np.where(near >= drop, near - drop, NONE)
+        self._cosines[: self.size][self._near[: self.size] == NONE] = -1.0
+        self._near[self.size :], self._cosines[self.size :] = NONE, -1.0
+        self._authors, self._words = self._authors[drop:], self._words[drop:]
+        self._n = self.size
+
+    # Considered
+
+    def due(self) -> bool:
+        """Whether enough is new for a considered look."""
+        return self._left() <= 0
+
+    def room(self) -> int:
+        """How many posts may be taken before a considered look is due; at least one."""
+        return max(1, self._left())
+
+    def _left(self) -> int:
+        enough = min(MOST_NEW, max(LEAST_NEW, NEW_SHARE * min(self._n, self.size)))
+        return int(enough) - self.since_look
+
+    def consider(self) -> Change:
+        """Cluster the window again; what changes by itself, and what people should be asked."""
+        self.since_look = 0
+        low = max(0, self._n - self.size)
+        rows = slice(low, self._n)
+        before = self._label[rows].copy()
+        near = np.where(self._near[rows] >= low, self._near[rows] - low, NONE)
+        cosines = np.where(near == NONE, -1.0, self._cosines[rows]).astype(np.float32)
+        found = communities(near, cosines, self._days[rows], self._words[low:])
+        found = self._stories_only(found, low)
+        for _ in range(2):  # those beside a story join it, then those beside these
+            rest = np.flatnonzero(found == NONE)
+            labels = np.where(near[rest] != NONE, found[near[rest]], NONE)
+            joined = [vote(one, two) for one, two in zip(labels, cosines[rest], strict=True)]
+            found[rest] = joined
+        return self._match(low, before, found)
+
+    def _stories_only(self, found: Ints, low: int) -> Ints:
+        """Communities too small, or of one author, are none."""
+        for group in np.unique(found[found != NONE]):
+            members = np.flatnonzero(found == group)
+            authors = {self._authors[low + row] for row in members.tolist()}
+            if len(members) < STORY_POSTS or len(authors) < STORY_AUTHORS:
+                found[members] = NONE
+        return found
+
+    def _match(self, low: int, before: Ints, found: Ints) -> Change:
+        """Give communities the ids of the narratives that most of them were in."""
+        change = Change()
+        shared = _shared(before, found)
+        home = {old: max(sorted(groups), key=groups.__getitem__) for old, groups in shared.items()}
+        in_window = dict(
+            zip(*(a.tolist() for a in np.unique(before, return_counts=True)), strict=True)
+        )
+        names: dict[int, int] = {}
+        for group in sorted(set(home.values())):
+            olds = [old for old in home if home[old] == group]
+            keeper = max(olds, key=lambda old: (self._touched(old), self.stories[old].size, -old))
+            names[group] = keeper
+            for old in olds:
+                # Only a narrative that moved as a whole is merged; a remnant keeps its own id.
+                if old != keeper and 2 * shared[old][group] > in_window[old]:
+                    self._merge(old, keeper, change)
+        for group in np.unique(found[found != NONE]).tolist():
+            names.setdefault(group, NONE)
+            if names[group] == NONE:
+                names[group] = self._new_id()
+        change.found_again = set(names.values())
+        for old, groups in shared.items():
+            if self._touched(old):
+                enough = max(STORY_POSTS, SPLIT_SHARE * in_window[old])
+                for group, count in sorted(groups.items()):
+                    if group != home[old] and count >= enough:
+                        rows = np.flatnonzero((before == old) & (found == group)) + low
+                        change.propose_split.append((old, self._ids[rows].tolist()))
+        after = self._after(low, before, found, names, change)
+        for row in np.flatnonzero(after != self._label[low : self._n]).tolist():
+            change.moved[int(self._ids[low + row])] = int(after[row])
+        emptied = set(before[before != NONE].tolist()) - set(after.tolist()) - set(change.merged)
+        for old in sorted(emptied):  # an id is never lost: emptied, it leads to its heir
+            outside = self.stories[old].size > in_window[old]
+            if old in home and not outside and not self._touched(old):
+                self._merge(old, names[home[old]], change)
+        self._label[low : self._n] = after
+        self._resum(low, set(before.tolist()) | set(after.tolist()), change)
+        return change
+
+    def _after(
+        self, low: int, before: Ints, found: Ints, names: Mapping[int, int], change: Change
+    ) -> Ints:
+        """The narrative of each post after the look."""
+        after = np.array([names.get(group, NONE) for group in found.tolist()], np.int64)
+        kept = np.array([change.merged.get(old, old) for old in before.tolist()], np.int64)
+        lost = {
+            old
+            for old in set(kept.tolist()) - change.found_again - {NONE}
+            if self.stories[old].settled
+        }
+        for row in range(len(after)):
+            was, post = int(kept[row]), int(self._ids[low + row])
+            target = int(after[row])
+            if was != NONE and (
+                self._touched(was)  # people's: nothing leaves it by itself
+                or (target == NONE and was in lost)
+                or (target != NONE and self._touched(target) and was != target)
+            ):
+                after[row] = was
+            elif (post, target) in self.rules.not_here:
+                after[row] = NONE
+        return after
+
+    def _merge(self, old: int, keeper: int, change: Change) -> None:
+        keeper = change.merged.get(keeper, keeper)
+        if old == keeper or frozenset((old, keeper)) in self.rules.apart:
+            return
+        if self._touched(old) or self._touched(keeper):
+            change.propose_merge.append((old, keeper))
+            return
+        change.merged[old] = keeper
+        for other, into in change.merged.items():
+            if into == old:
+                change.merged[other] = keeper
+        one, two = self.stories[old], self.stories.get(keeper)
+        if two is None:
+            self.stories[keeper] = one
+        else:
+            two.total += one.total
+            two.size += one.size
+            two.first, two.last = min(one.first, two.first), max(one.last, two.last)
+
+    def _touched(self, story: int) -> bool:
+        return story in self.rules.touched
+
+    def _resum(self, low: int, stories: set[int], change: Change) -> None:
+        """Set right the sums of the narratives that gained or lost posts by the look."""
+        rows = np.arange(low, self._n)
+        for story in sorted(stories - {NONE}):
+            if story in change.merged:
+                self.stories.pop(story, None)
+                self._centroids.drop(story)
+                continue
+            mine = rows[self._label[low : self._n] == story]
+            if not len(mine):  # a young one that was no story after all
+                if story in self.stories and not self.stories[story].settled:
+                    del self.stories[story]
+                    self._centroids.drop(story)
+                continue
+            total = self._vectors[mine].sum(axis=0, dtype=np.float64)
+            first, last = float(self._days[mine].min()), float(self._days[mine].max())
+            known = self.stories.get(story)
+            if known is None:
+                self.stories[story] = Story(total, len(mine), first, last)
+            else:  # the window speaks for it: that bounds how far a centroid can drift
+                known.total = total
+                known.size = max(known.size, len(mine))
+                known.first, known.last = min(known.first, first), max(known.last, last)
+            self.stories[story].settled |= story in change.found_again
+            self._centroids.move(story, self.stories[story].total)
+
+
+def _shared(before: Ints, found: Ints) -> dict[int, dict[int, int]]:
+    """For each narrative the communities its posts are in now, and how many posts each has."""
+    both = (before != NONE) & (found != NONE)
+    pairs, counts = np.unique(np.stack([before[both], found[both]]), axis=1, return_counts=True)
+    shared: dict[int, dict[int, int]] = {}
+    for (old, group), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
+        shared.setdefault(old, {})[group] = count
+    return shared
+
+
+class _Centroids:
+    """Unit centroids of narratives as one matrix, compared with a batch of posts at once."""
+
+    def __init__(self, width: int) -> None:
+        self._matrix = np.zeros((64, width), np.float32)
+        self._stories: list[int] = []
+        self._rows: dict[int, int] = {}
+        self._new: Floats = np.zeros((0, width), np.float32)
+        self._top: tuple[Ints, Floats] = (np.zeros((0, 0), np.int64), np.zeros((0, 0), np.float32))
+        self._moved: dict[int, None] = {}  # rows that changed since the batch was compared
+
+    def move(self, story: int, total: NDArray[np.float64]) -> None:
+        row = self._rows.get(story)
+        if row is None:
+            row = self._rows[story] = len(self._stories)
+            self._stories.append(story)
+            if row == len(self._matrix):
+                self._matrix = np.concatenate([self._matrix, np.zeros_like(self._matrix)])
+        self._matrix[row] = total / max(float(np.linalg.norm(total)), 1e-9)
+        self._moved[row] = None
+
+    def drop(self, story: int) -> None:
+        row = self._rows.pop(story, None)
+        if row is None:
+            return
+        last = self._stories.pop()
+        if last != story:  # the last row takes the free place
+            self._stories[row] = last
+            self._rows[last] = row
+            self._matrix[row] = self._matrix[len(self._stories)]
+            self._moved[row] = None
+
+    def look(self, new: Floats) -> None:
+        """Compare a batch of posts with all centroids as they are now."""
+        self._new, self._moved = new, {}
+        columns, values = [], []
+        for start in range(0, len(self._stories), BLOCK):
+            end = min(start + BLOCK, len(self._stories))
+            found, cosines = nearest(new @ self._matrix[start:end].T, TOP)
+            columns.append(found + start)
+            values.append(cosines)
+        if not columns:
+            self._top = (np.zeros((len(new), 0), np.int64), np.zeros((len(new), 0), np.float32))
+            return
+        all_columns, all_values = np.concatenate(columns, 1), np.concatenate(values, 1)
+        best, cosines = nearest(all_values, TOP)
+        self._top = np.take_along_axis(all_columns, best, 1), cosines
+
+    def near(self, line: int) -> list[tuple[int, float]]:
+        """Narratives near a post of the batch, the nearest first, with their cosines."""
+        columns, values = self._top[0][line], self._top[1][line]
+        found = [
+            (self._stories[row], float(cosine))
+            for row, cosine in zip(columns.tolist(), values.tolist(), strict=True)
+            if row not in self._moved
+        ]
+        moved = list(self._moved)
+        cosines = self._matrix[moved] @ self._new[line] if moved else []
+        found += [
+            (self._stories[row], float(cosine)) for row, cosine in zip(moved, cosines, strict=True)
+        ]
+        return sorted(found, key=lambda pair: -pair[1])
+
+    def nearest_to(self, vector: Floats) -> list[tuple[int, float]]:
+        """The narratives nearest to any vector."""
+        if not self._stories:
+            return []
+        cosines = self._matrix[: len(self._stories)] @ vector
+        order = np.argsort(-cosines)[:TOP].tolist()
+        return [(self._stories[row], float(cosines[row])) for row in order]

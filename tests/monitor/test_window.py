@@ -1,0 +1,190 @@
+"""The window places every post, keeps to what people have said, and forgets without a trace."""
+
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.graph import NONE
+from monitor.window import LEAST_NEW, Arrival, Change, Rules, Window
+
+WIDTH = 32
+TOPICS = ("bridge closed river", "ballots depot street", "ferry timetable boat", "school bus route")
+
+
+def told(posts: int, seed: int, noise: float = 0.3) -> tuple[list[Arrival], list[int]]:
+    """Posts around four topics and posts about nothing, with the topic of each (NONE: noise)."""
+    rng = np.random.default_rng(seed)
+    centres = np.linalg.qr(rng.normal(size=(WIDTH, WIDTH)))[0][: len(TOPICS)]
+    arrivals, truth = [], []
+    for n in range(posts):
+        topic = NONE if rng.random() < noise else int(rng.integers(len(TOPICS)))
+        vector = rng.normal(size=WIDTH) / np.sqrt(WIDTH)
+        if topic != NONE:
+            vector = centres[topic] + 0.55 * vector
+        text = f"word{n} alone" if topic == NONE else f"{TOPICS[topic]} number{n}"
+        unit = (vector / np.linalg.norm(vector)).astype(np.float32)
+        arrivals.append(Arrival(n + 1, f"a{rng.integers(40)}", text, n / 500, unit))
+        truth.append(topic)
+    return arrivals, truth
+
+
+class Desk:
+    """What the posts are in, as the database would keep it."""
+
+    def __init__(self, size: int = 8_000) -> None:
+        ids = count(1)
+        self.window = Window(WIDTH, lambda: next(ids), size)
+        self.labels: dict[int, int] = {}
+        self.merged: dict[int, int] = {}
+        self.proposals: list[object] = []
+
+    def read(self, arrivals: list[Arrival], batch: int) -> None:
+        done = 0
+        while done < len(arrivals):
+            some = arrivals[done : done + min(batch, self.window.room())]
+            self.follow(self.window.take(some))
+            done += len(some)
+            if self.window.due() or done == len(arrivals):
+                self.look()
+
+    def look(self) -> None:
+        self.follow(self.window.consider())
+
+    def follow(self, change: Change) -> None:
+        self.labels |= change.moved
+        for old, keeper in change.merged.items():
+            self.merged[old] = keeper
+            self.labels = {p: keeper if s == old else s for p, s in self.labels.items()}
+        self.proposals += [*change.propose_merge, *change.propose_split]
+
+    def members(self, story: int) -> set[int]:
+        return {post for post, label in self.labels.items() if label == story}
+
+
+def alike(one: dict[int, int], other: dict[int, int]) -> float:
+    """The share of pairs about which two answers agree."""
+    posts = sorted(one)
+    a, b = (np.array([labels[post] for post in posts]) for labels in (one, other))
+    same_a = (a[:, None] == a) & (a != NONE)
+    same_b = (b[:, None] == b) & (b != NONE)
+    return float((same_a == same_b).mean())
+
+
+def test_topics_become_narratives_and_noise_stays_out() -> None:
+    arrivals, truth = told(600, seed=1)
+    desk = Desk()
+    desk.read(arrivals, batch=256)
+    for topic in range(len(TOPICS)):
+        mine = [
+            desk.labels[post.post_id] for post, t in zip(arrivals, truth, strict=True) if t == topic
+        ]
+        most = max(set(mine), key=mine.count)
+        assert most != NONE
+        assert mine.count(most) / len(mine) > 0.8
+    noise = [
+        desk.labels[post.post_id] for post, t in zip(arrivals, truth, strict=True) if t == NONE
+    ]
+    assert noise.count(NONE) / len(noise) > 0.8
+    assert desk.window.posts() == desk.labels  # nobody thinks otherwise than what was told
+
+
+def test_one_author_alone_is_no_narrative() -> None:
+    arrivals, _ = told(60, seed=2, noise=0)
+    desk = Desk()
+    desk.read([replace(post, author="ann") for post in arrivals], batch=60)
+    assert set(desk.labels.values()) == {NONE}
+
+
+@given(seed=st.integers(0, 10_000), batches=st.tuples(st.integers(1, 64), st.integers(65, 400)))
+@settings(max_examples=12, deadline=None)
+def test_other_batch_sizes_end_alike(seed: int, batches: tuple[int, int]) -> None:
+    """Settled answers about pairs agree in at least 95 of 100, whatever was read at once."""
+    arrivals, _ = told(300, seed)
+    ends = []
+    for batch in batches:
+        desk = Desk()
+        desk.read(arrivals, batch)
+        ends.append(desk.labels)
+    assert alike(*ends) > 0.95
+
+
+@given(seed=st.integers(0, 10_000), batch=st.integers(1, 200), data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_what_people_have_said_holds(seed: int, batch: int, data: st.DataObject) -> None:
+    arrivals, _ = told(400, seed)
+    desk = Desk()
+    desk.read(arrivals[:200], batch)
+    stories = sorted(set(desk.labels.values()) - {NONE})
+    touched = data.draw(st.sets(st.sampled_from(stories))) if stories else set()
+    untouched = [story for story in stories if story not in touched]
+    pairs = [frozenset((a, b)) for a in untouched for b in untouched if a < b]
+    apart = data.draw(st.sets(st.sampled_from(pairs))) if pairs else set()
+    mine = {story: desk.members(story) for story in touched}
+    placed = [post for post, story in desk.labels.items() if story != NONE and story not in touched]
+    not_here = {(post, desk.labels[post]) for post in placed[:3]}
+    desk.window.rules = Rules(touched, apart, not_here)
+    desk.look()
+    desk.read(arrivals[200:], batch)
+    for story in touched:
+        assert mine[story] <= desk.members(story)  # nothing leaves by itself
+        assert story not in desk.merged
+    for pair in apart:
+        one, two = pair
+        assert desk.merged.get(one) != two
+        assert desk.merged.get(two) != one
+    for post, story in not_here:
+        assert desk.labels[post] != story
+
+
+@given(seed=st.integers(0, 10_000), batch=st.integers(1, 200))
+@settings(max_examples=15, deadline=None)
+def test_a_narrative_that_a_look_has_found_is_never_lost(seed: int, batch: int) -> None:
+    arrivals, _ = told(400, seed)
+    desk = Desk(size=200)  # narratives outlive the window
+    seen: set[int] = set()
+    for start in range(0, 400, 100):
+        desk.read(arrivals[start : start + 100], batch)
+        seen |= {s for s, story in desk.window.stories.items() if story.settled}
+        held = set(desk.labels.values())
+        for story in seen:
+            while story in desk.merged:
+                story = desk.merged[story]
+            assert story in held
+
+
+def test_what_is_removed_leaves_no_trace() -> None:
+    arrivals, _ = told(300, seed=5)
+    desk = Desk()
+    desk.read(arrivals, batch=100)
+    story = max(set(desk.labels.values()) - {NONE}, key=lambda s: len(desk.members(s)))
+    gone = set(sorted(desk.members(story))[::2])
+    before = desk.window.stories[story].total.copy()
+    desk.window.forget(gone)
+    vectors = {post.post_id: post.vector for post in arrivals}
+    lost = sum(vectors[post].astype(float) for post in gone)
+    assert np.allclose(before - desk.window.stories[story].total, lost, atol=1e-4)
+    assert not gone & set(desk.window.posts())
+    desk.look()
+    left = [vectors[post] for post in desk.members(story) - gone]
+    assert np.allclose(desk.window.stories[story].total, np.sum(left, axis=0), atol=1e-3)
+    assert not gone & set(desk.window.posts())
+
+
+def test_a_silent_narrative_takes_no_more_posts() -> None:
+    arrivals, _ = told(120, seed=6, noise=0)
+    desk = Desk()
+    desk.read(arrivals, batch=60)
+    late = replace(arrivals[0], post_id=999, days=arrivals[-1].days + 60)
+    desk.follow(desk.window.take([late]))
+    assert desk.labels[999] == NONE
+
+
+@pytest.mark.parametrize("posts", [LEAST_NEW - 1, LEAST_NEW])
+def test_a_considered_look_is_due_after_enough_new_posts(posts: int) -> None:
+    desk = Desk()
+    desk.window.take(told(posts, seed=7)[0])
+    assert desk.window.due() == (posts >= LEAST_NEW)
