@@ -93,7 +93,7 @@ def read_stream(wiring: Wiring, source_id: int) -> None:
         while time.monotonic() < until and not orphaned():
             time.sleep(1)
 
-    wait = BACK_OFF / 2
+    wait = BACK_OFF / 2  # doubled by the first failure
     with wiring.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
         key = {"space": LOCK_SPACE, "source": source_id}
         while not guard.scalar(text("SELECT pg_try_advisory_lock(:space, :source)"), key):

@@ -255,8 +255,9 @@ def _fold(items: Sequence[Item]) -> Iterator[_Events]:
                 if theirs and item.for_now:
                     yield events()
                     posts, removals, returns, rejects = {}, {}, {}, []
-                for uri in theirs:
-                    posts.pop(uri, None)
+                else:
+                    for uri in theirs:
+                        del posts[uri]
                 returns.pop(prefix, None)
                 known = removals.get(("account", prefix))
                 if known is None or known.for_now:  # what is gone for good is not merely hidden

@@ -1,6 +1,7 @@
 """Watches: what staff want to see, tried on the last posts before it is saved."""
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -105,17 +106,17 @@ def _editor(
 
 def _trial(visit: Visit, rule: Rule) -> dict[str, Any]:
     """What the page shows of a trial. The language model judges the newest that match."""
-    if not rule.subject:
-        return {"found": watches.try_out(visit.session, rule), "judged": 0}
-    found = watches.try_out(visit.session, rule, JUDGED)
-    texts = [text for _, text in found.examples]
-    try:
-        speak = about(visit.wiring.embedder(), rule.subject, texts)
-    except ModelUnavailableError:  # the worker says why; the words can be tried all the same
-        return {"found": watches.try_out(visit.session, rule), "judged": 0}
-    kept = [one for one, fits in zip(found.examples, speak, strict=True) if fits]
+    found = watches.try_out(visit.session, rule, JUDGED if rule.subject else watches.EXAMPLES)
+    kept, judged = found.examples, 0
+    if rule.subject:
+        texts = [text for _, text in found.examples]
+        # Without a model the words can be tried all the same; the worker says what is wrong.
+        with suppress(ModelUnavailableError):
+            speak = about(visit.wiring.embedder(), rule.subject, texts)
+            kept = [one for one, fits in zip(found.examples, speak, strict=True) if fits]
+            judged = len(texts)
     shown = replace(found, examples=kept[: watches.EXAMPLES])
-    return {"found": shown, "judged": len(texts), "about": len(kept)}
+    return {"found": shown, "judged": judged, "about": len(kept)}
 
 
 @router.get("")
