@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
 
 from campaigns.models import Campaign
 from monitor.models import Flag, FlagDecision, Narrative
+from monitor.narratives import family
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def open_campaign(
     confirmation = session.scalar(
         select(FlagDecision)
         .join(Flag)
-        .where(Flag.narrative_id == narrative.id, FlagDecision.decision == "confirmed")
+        .where(Flag.narrative_id.in_(family(narrative)), FlagDecision.decision == "confirmed")
         .order_by(FlagDecision.id.desc())
         .limit(1)
     )
@@ -109,33 +110,40 @@ def open_campaign(
 
 def unanswered(session: Session) -> list[Narrative]:
     """Narratives confirmed by a person that no campaign has taken up since, newest first."""
+    stands = func.coalesce(Narrative.merged_into, Narrative.id)
     confirmed = (
-        select(Flag.narrative_id, func.max(FlagDecision.at).label("at"))
+        select(stands.label("id"), func.max(FlagDecision.at).label("at"))
         .join(FlagDecision.flag)
+        .join(Flag.narrative)
         .where(FlagDecision.decision == "confirmed")
-        .group_by(Flag.narrative_id)
+        .group_by(stands)
         .subquery()
+    )
+    merged = aliased(Narrative)
+    taken_up = (
+        select(Campaign.id)
+        .join(merged, Campaign.narrative_id == merged.id)
+        .where(
+            func.coalesce(merged.merged_into, merged.id) == Narrative.id,
+            Campaign.opened_at >= confirmed.c.at,
+        )
     )
     return list(
         session.scalars(
             select(Narrative)
-            .join(confirmed, confirmed.c.narrative_id == Narrative.id)
-            .where(
-                ~exists().where(
-                    Campaign.narrative_id == Narrative.id, Campaign.opened_at >= confirmed.c.at
-                )
-            )
+            .join(confirmed, confirmed.c.id == Narrative.id)
+            .where(~taken_up.exists())
             .order_by(confirmed.c.at.desc(), Narrative.id.desc())
         )
     )
 
 
 def campaigns_on(session: Session, narrative: Narrative) -> list[Campaign]:
-    """The campaigns that answer this narrative, newest first."""
+    """The campaigns that answer this narrative, or one merged into it, newest first."""
     return list(
         session.scalars(
             select(Campaign)
-            .where(Campaign.narrative_id == narrative.id)
+            .where(Campaign.narrative_id.in_(family(narrative)))
             .order_by(Campaign.id.desc())
         )
     )

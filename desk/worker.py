@@ -18,16 +18,16 @@ from sqlalchemy.engine import make_url
 from campaigns.deliver import deliver_next
 from desk.streams import Streams, collect_source
 from desk.wiring import Wiring, clock
-from monitor.analyse import analyse_next
+from monitor.analyse import analyse_next, consider_next, mend
 from monitor.embed import Embedder
-from monitor.narratives import mend
+from monitor.placing import Placer
 from monitor.retention import retire
 from sources import register
 from sources.recheck import recheck_due
 
 BATCH = 256  # posts analysed in one transaction
 POLLS = 4  # sources polled at once; the other jobs always find a free place
-CONCURRENCY = POLLS + 4
+CONCURRENCY = POLLS + 5
 URGENT = 10  # priority of deliveries over whatever else waits
 GRACE = 10.0  # seconds for jobs to end when the worker is asked to stop
 
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
     """The procrastinate app with every job of the house."""
+    placer = Placer(embedder)
     url = make_url(wiring.engine.url).set(drivername="postgresql")
     jobs = App(connector=PsycopgConnector(conninfo=url.render_as_string(hide_password=False)))
 
@@ -60,14 +61,15 @@ def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
     @jobs.task(name="analyse", queueing_lock="analyse", lock="analyse", pass_context=True)
     def analyse(context: JobContext, timestamp: int) -> None:
         while not context.should_abort():
-            if analyse_next(wiring.sessions, embedder, clock(), limit=BATCH) < BATCH:
+            read = analyse_next(wiring.sessions, embedder, clock(), BATCH, placer)
+            if read < BATCH:
                 return
 
-    @jobs.periodic(cron="* * * * * */30")
-    @jobs.task(name="mend", queueing_lock="mend")
-    def mend_narratives(timestamp: int) -> None:
-        with wiring.sessions.begin() as session:
-            mend(session)
+    @jobs.periodic(cron="* * * * * */2")
+    @jobs.task(name="consider", queueing_lock="consider", lock="consider")
+    def consider(timestamp: int) -> None:
+        mend(wiring.sessions, placer)
+        consider_next(wiring.sessions, placer, clock())
 
     @jobs.periodic(cron="* * * * *")
     @jobs.task(name="recheck", queueing_lock="recheck", lock="recheck", pass_context=True)

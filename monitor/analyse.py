@@ -7,19 +7,17 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from monitor import titles
-from monitor.assignment import Candidate, Placement, assign
 from monitor.codebook import MessageFields
 from monitor.copies import group_of
-from monitor.counters import count
 from monitor.embed import Embedder
 from monitor.incitement import ALARMING_LEVEL, SCORER, Assessment, Reason, score
 from monitor.languages import language_of, reads
-from monitor.models import Reading
-from monitor.spikes import evaluate
+from monitor.models import Departure, Reading
+from monitor.narratives import hour_of
+from monitor.placing import Candidate, Placer
 from monitor.subjects import asking, let_go, misses
 from sources.models import Post
 
@@ -33,13 +31,19 @@ _UNREAD = ~select(Reading.post_id).where(Reading.post_id == Post.id).exists()
 
 
 def analyse_next(
-    sessions: sessionmaker[Session], embedder: Embedder, now: datetime, limit: int = 256
+    sessions: sessionmaker[Session],
+    embedder: Embedder,
+    now: datetime,
+    limit: int = 256,
+    placer: Placer | None = None,
 ) -> int:
     """Read the oldest unread posts, at most ``limit``; how many were taken up, 0 when none wait.
 
     The outermost caller of its steps: reads in one transaction, thinks without any, writes all or
-    nothing in a second one. Any number may run at once.
+    nothing in a second one. Any number may run at once. ``placer``: what this process remembers of
+    narratives from call to call; without one it is read from the database.
     """
+    placer = placer or Placer(embedder)
     with sessions() as session:
         unread = _unread(session, limit)
         asked = asking(session, unread)
@@ -53,14 +57,12 @@ def analyse_next(
     vectors = _embed(embedder, posts, langs)
     missed = misses(embedder, posts, vectors, asked)
     unasked = {p.id for p in unread if asked[p.id] or p.alarming} - grave
-    with sessions.begin() as session:
-        # Assignment depends on what came before it, so writers take turns: two at once could
-        # found the same narrative twice. Thinking, nearly all of the time, needs no turn.
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtext("breakwater-analyse"))))
+    # Thinking, nearly all of the time, needs no turn.
+    with sessions.begin() as session, placer.turn(session) as window:
         held = _still_unread(session, unread)
         held -= let_go(session, {pair for pair in missed if pair[0] in held}, unasked & held)
         arrivals = [
-            _candidate(post, assessments[post.id].level, vector)
+            _candidate(post, vector)
             for post, vector in zip(posts, vectors, strict=True)
             if post.id in held
         ]
@@ -71,12 +73,32 @@ def analyse_next(
             for post in arrivals
         )
         session.flush()
-        placed = assign(session, arrivals, embedder.name, now)
-        _record(session, placed)
-        touched = count(session, placed)
-        _retitle(session, placed)
-        evaluate(session, touched, now)
+        placer.place(session, window, arrivals, now)
     return len(unread)
+
+
+def consider_next(sessions: sessionmaker[Session], placer: Placer, now: datetime) -> bool:
+    """Look at the latest posts as a whole again, if it is time; whether it was.
+
+    The outermost caller, as ``analyse_next``: while it thinks, posts go on being placed.
+    """
+    if not placer.due(now):
+        return False
+    with sessions.begin() as session, placer.turn(session) as window:
+        look = window.look()
+    communities = look.communities()
+    with sessions.begin() as session, placer.turn(session) as window:
+        placer.settle(session, window, look, communities, now)
+    return True
+
+
+def mend(sessions: sessionmaker[Session], placer: Placer) -> int:
+    """Make narratives that lost posts anew from what still stands; how many there were."""
+    with sessions() as session:
+        if session.scalar(select(Departure.id).limit(1)) is None:
+            return 0
+    with sessions.begin() as session, placer.turn(session) as window:
+        return placer.mend(session, window)
 
 
 def _unread(session: Session, limit: int) -> list[Post]:
@@ -159,38 +181,17 @@ def _reading(
         scorer=SCORER,
         narrative_id=None,
         copy_of=post.copy_of,
+        hour=hour_of(post.posted_at),
         read_at=now,
     )
 
 
-def _candidate(post: Post, level: int, vector: NDArray[np.float32]) -> Candidate:
+def _candidate(post: Post, vector: NDArray[np.float32]) -> Candidate:
     return Candidate(
         post_id=post.id,
         author=post.author,
         text=post.text,
         posted_at=post.posted_at,
-        level=level,
         copy_of=post.id,
-        returned=post.returned,
         vector=vector,
     )
-
-
-def _record(session: Session, placed: Sequence[Placement]) -> None:
-    """Write each placed post's narrative into its reading, older unassigned ones included."""
-    by_narrative: dict[int, list[int]] = {}
-    for placement in placed:
-        by_narrative.setdefault(placement.narrative.id, []).append(placement.post.post_id)
-    for narrative_id, ids in by_narrative.items():
-        session.execute(
-            update(Reading).where(Reading.post_id.in_(ids)).values(narrative_id=narrative_id)
-        )
-
-
-def _retitle(session: Session, placed: Sequence[Placement]) -> None:
-    """New titles for the narratives that were founded or have doubled."""
-    narratives = {placement.narrative.id: placement.narrative for placement in placed}
-    for narrative in narratives.values():
-        gained = sum(placement.narrative is narrative for placement in placed)
-        if titles.due(narrative.size - gained, narrative.size):
-            titles.retitle(session, narrative)

@@ -1,104 +1,228 @@
-"""Hourly counts per narrative: by independent voices, in the hour of the post, never falling.
+"""Posts, voices and dangerous voices of each narrative in each hour: what spikes are told from.
 
-Copies of one text are one voice, whoever posts them, and so are all posts of one author.
+Copies of one text are one voice, whoever posts them, and so are all posts of one author: an hour
+has no more voices than authors, and no more than texts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    and_,
+    any_,
+    bindparam,
+    column,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import count
 
-from monitor.assignment import Placement
-from monitor.models import DANGEROUS_LEVEL, HourlyCount, Reading
-from monitor.narratives import HOUR, hour_of
+from monitor.models import DANGEROUS_LEVEL, HourlyCount, Narrative, Reading
+from sources.db import UTCDateTime
 from sources.models import Post
 
 Cell = tuple[int, datetime]  # narrative id, hour
+COUNTS = ("posts", "authors", "dangerous_posts", "dangerous_authors")
 
 
-def count(session: Session, placed: Sequence[Placement]) -> set[Cell]:
-    """Add newly placed posts to their hours; the cells that gained a dangerous voice.
+@dataclass
+class Moved:
+    """What moving posts has changed."""
 
-    A voice is new in a cell when no other reading there is the author's or says the same. An
-    author whose earlier post was deleted meanwhile counts again: no name is kept to prevent it.
+    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)  # narrative: before and after
+    endangered: set[Cell] = field(default_factory=set)  # cells that gained a dangerous voice
+
+
+def move(session: Session, moves: Mapping[int, int | None]) -> Moved:
+    """Put posts (by id) into narratives, or out of them (None), and set counts right.
+
+    The narratives exist; sizes and times of theirs follow. What was counted and has been deleted
+    since stays counted, and a post that came back from hiding was counted before. One that somebody
+    is deleting at this moment stays where it is: never wait for a removal, it may wait for us. The
+    caller holds the turn.
     """
-    placed = [placement for placement in placed if not placement.post.returned]
-    if not placed:
-        return set()
-    levels = _known_levels(session, placed)
-    gains: dict[Cell, list[int]] = {}
-    for placement in placed:
-        post = placement.post
-        cell = (placement.narrative.id, hour_of(post.posted_at))
-        before = max(
-            (levels[key] for key in _voices(cell, post.author, post.copy_of) if key in levels),
-            default=None,
+    held = session.execute(
+        select(
+            *(Reading.post_id, Reading.narrative_id, Reading.hour),
+            *(Post.posted_at, Post.returned),
         )
-        dangerous = post.level >= DANGEROUS_LEVEL
-        gain = gains.setdefault(cell, [0, 0, 0, 0])
-        gain[0] += 1
-        gain[1] += before is None
-        gain[2] += dangerous
-        gain[3] += dangerous and (before is None or before < DANGEROUS_LEVEL)
-        for key in _voices(cell, post.author, post.copy_of):
-            levels[key] = max(post.level, before or 0)
-    added = insert(HourlyCount).values(
-        [
-            {
-                "narrative_id": narrative_id,
-                "hour": hour,
-                "posts": posts,
-                "authors": authors,
-                "dangerous_posts": dangerous_posts,
-                "dangerous_authors": dangerous_authors,
-            }
-            for (narrative_id, hour), (
-                posts,
-                authors,
-                dangerous_posts,
-                dangerous_authors,
-            ) in gains.items()
-        ]
-    )
-    session.execute(
-        added.on_conflict_do_update(
-            index_elements=[HourlyCount.narrative_id, HourlyCount.hour],
-            set_={
-                name: getattr(HourlyCount, name) + added.excluded[name]
-                for name in ("posts", "authors", "dangerous_posts", "dangerous_authors")
-            },
-        )
-    )
-    return {cell for cell, gain in gains.items() if gain[3]}
-
-
-Voice = tuple[int | None, datetime, str | int]  # narrative id, hour, author or group of copies
-
-
-def _voices(cell: tuple[int | None, datetime], author: str, copy_of: int) -> tuple[Voice, Voice]:
-    return (*cell, author), (*cell, copy_of)
-
-
-def _known_levels(session: Session, placed: Sequence[Placement]) -> dict[Voice, int]:
-    """The highest level these authors and texts already have, by narrative and hour."""
-    hours = [hour_of(placement.post.posted_at) for placement in placed]
-    theirs = Post.author.in_({placement.post.author for placement in placed})
-    same = Reading.copy_of.in_({placement.post.copy_of for placement in placed})
-    known = session.execute(
-        select(Reading.narrative_id, Post.posted_at, Post.author, Reading.copy_of, Reading.level)
         .join(Post, Post.id == Reading.post_id)
-        .where(
-            Reading.narrative_id.in_({placement.narrative.id for placement in placed}),
-            or_(theirs, same),
-            Post.posted_at >= min(hours),
-            Post.posted_at < max(hours) + HOUR,
-            Post.id.not_in([placement.post.post_id for placement in placed]),
+        .where(Reading.post_id == any_(bindparam("ids", list(moves), ARRAY(BigInteger))))
+        .with_for_update(of=Reading, skip_locked=True)
+    ).all()
+    rows = [row for row in held if row.narrative_id != moves[row.post_id]]
+    if not rows:
+        return Moved()
+    cells = {
+        (narrative, row.hour)
+        for row in rows
+        for narrative in (row.narrative_id, moves[row.post_id])
+        if narrative is not None
+    }
+    known = {row.post_id for row in rows if row.returned and row.narrative_id is None}
+    _write(session, {post: moves[post] for post in known})
+    before = _counted(session, cells)
+    _write(session, {r.post_id: moves[r.post_id] for r in rows if r.post_id not in known})
+    after = _counted(session, cells)
+    none = (0,) * len(COUNTS)
+    gains = {
+        cell: tuple(
+            new - old
+            for new, old in zip(after.get(cell, none), before.get(cell, none), strict=True)
         )
+        for cell in cells
+    }
+    _add(session, gains)
+    times: dict[int, list[datetime]] = {}
+    for row in rows:
+        target = moves[row.post_id]
+        if target is not None:
+            times.setdefault(target, []).append(row.posted_at)
+    losing = {row.narrative_id for row in rows if row.narrative_id is not None}
+    dangerous = COUNTS.index("dangerous_authors")
+    return Moved(
+        _resize(session, gains, times, losing),
+        {cell for cell, gain in gains.items() if gain[dangerous] > 0},
     )
-    levels: dict[Voice, int] = {}
-    for narrative_id, posted_at, author, copy_of, level in known:
-        for key in _voices((narrative_id, hour_of(posted_at)), author, copy_of):
-            levels[key] = max(level, levels.get(key, 0))
-    return levels
+
+
+def absorb(session: Session, merged: Mapping[int, int]) -> None:
+    """Give what merged narratives still count, of posts deleted since, to those they went into."""
+    for old, keeper in merged.items():
+        left = session.execute(
+            delete(HourlyCount)
+            .where(HourlyCount.narrative_id == old)
+            .returning(HourlyCount.hour, *(getattr(HourlyCount, name) for name in COUNTS))
+        ).all()
+        _add(session, {(keeper, hour): tuple(counts) for hour, *counts in left})
+        size = select(Narrative.size).where(Narrative.id == old).scalar_subquery()
+        session.execute(
+            update(Narrative).where(Narrative.id == keeper).values(size=Narrative.size + size)
+        )
+        session.execute(update(Narrative).where(Narrative.id == old).values(size=0))
+
+
+def _write(session: Session, moves: Mapping[int, int | None]) -> None:
+    by_narrative: dict[int | None, list[int]] = {}
+    for post, narrative in moves.items():
+        by_narrative.setdefault(narrative, []).append(post)
+    for narrative, posts in by_narrative.items():
+        theirs = Reading.post_id == any_(bindparam("ids", posts, ARRAY(BigInteger)))
+        session.execute(
+            update(Reading)
+            .where(theirs)
+            .values(narrative_id=narrative)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _counted(session: Session, cells: Collection[Cell]) -> dict[Cell, tuple[int, ...]]:
+    """COUNTS of these cells, of the posts that stand."""
+    wanted = (
+        func.unnest(
+            literal([narrative for narrative, _ in cells], ARRAY(Integer)),
+            literal([hour for _, hour in cells], ARRAY(UTCDateTime())),
+        )
+        .table_valued(column("narrative", Integer), column("hour", UTCDateTime))
+        .render_derived()
+    )
+    dangerous = Reading.level >= DANGEROUS_LEVEL
+    rows = session.execute(
+        select(
+            Reading.narrative_id,
+            Reading.hour,
+            func.count(),
+            func.least(*_voices()),
+            func.count().filter(dangerous),
+            func.least(*(voices.filter(dangerous) for voices in _voices())),
+        )
+        .join(Post, Post.id == Reading.post_id)
+        .join(
+            wanted, and_(Reading.narrative_id == wanted.c.narrative, Reading.hour == wanted.c.hour)
+        )
+        .group_by(Reading.narrative_id, Reading.hour)
+    )
+    return {(narrative, hour): tuple(counts) for narrative, hour, *counts in rows}
+
+
+def _voices() -> list[count]:
+    return [func.count(Post.author.distinct()), func.count(Reading.copy_of.distinct())]
+
+
+def _add(session: Session, gains: Mapping[Cell, tuple[int, ...]]) -> None:
+    """Add to the counts of hours; what comes to nothing goes."""
+    gains = {cell: gain for cell, gain in gains.items() if any(gain)}
+    if not gains:
+        return
+    zeros = dict.fromkeys(COUNTS, 0)
+    session.execute(
+        insert(HourlyCount)
+        .values([{"narrative_id": one, "hour": hour} | zeros for one, hour in gains])
+        .on_conflict_do_nothing()
+    )
+    more = (
+        func.unnest(
+            literal([narrative for narrative, _ in gains], ARRAY(Integer)),
+            literal([hour for _, hour in gains], ARRAY(UTCDateTime())),
+            *(literal([gain[n] for gain in gains.values()], ARRAY(Integer)) for n in range(4)),
+        )
+        .table_valued(
+            column("narrative", Integer),
+            column("hour", UTCDateTime),
+            *(column(name, Integer) for name in COUNTS),
+        )
+        .render_derived()
+    )
+    here: ColumnElement[bool] = and_(
+        HourlyCount.narrative_id == more.c.narrative, HourlyCount.hour == more.c.hour
+    )
+    added = {name: func.greatest(0, getattr(HourlyCount, name) + more.c[name]) for name in COUNTS}
+    options = {"synchronize_session": False}
+    session.execute(update(HourlyCount).where(here).values(added), execution_options=options)
+    session.execute(
+        delete(HourlyCount).where(here, HourlyCount.posts == 0), execution_options=options
+    )
+
+
+def _resize(
+    session: Session,
+    gains: Mapping[Cell, tuple[int, ...]],
+    times: Mapping[int, list[datetime]],
+    losing: Collection[int],
+) -> dict[int, tuple[int, int]]:
+    """Sizes and times of the narratives that gained or lost posts; sizes before and after."""
+    more: dict[int, int] = dict.fromkeys([*times, *losing], 0)
+    for (narrative_id, _), gain in gains.items():
+        more[narrative_id] += gain[0]
+    left = {
+        narrative_id: (first, last)
+        for narrative_id, first, last in session.execute(
+            select(Reading.narrative_id, func.min(Post.posted_at), func.max(Post.posted_at))
+            .join(Post, Post.id == Reading.post_id)
+            .where(Reading.narrative_id.in_(losing))
+            .group_by(Reading.narrative_id)
+        )
+    }
+    sizes = {}
+    theirs = session.scalars(select(Narrative).where(Narrative.id.in_(more))).all()
+    for narrative in theirs:
+        before = narrative.size
+        narrative.size = max(0, before + more[narrative.id])
+        sizes[narrative.id] = (before, narrative.size)
+        if narrative.id in left:
+            narrative.first_post_at, narrative.last_post_at = left[narrative.id]
+        came = times.get(narrative.id)
+        if came:
+            narrative.first_post_at = min(narrative.first_post_at, *came)
+            narrative.last_post_at = max(narrative.last_post_at, *came)
+    session.flush()
+    return sizes

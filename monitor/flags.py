@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from monitor.models import Flag, FlagDecision, Narrative, Reading
-from monitor.narratives import HOUR
+from monitor.narratives import HOUR, family
 from sources.models import Post
 
 DECISIONS = ("confirmed", "dismissed")
@@ -20,6 +20,12 @@ class FlagAlreadyDecidedError(Exception):
         super().__init__(f"The flag was decided by person {by} at {at:%Y-%m-%d %H:%M} UTC.")
         self.by = by
         self.at = at
+
+
+def flags_on(session: Session, narrative: Narrative) -> list[Flag]:
+    """All flags on a narrative and on those merged into it, oldest first, with their decisions."""
+    query = select(Flag).where(Flag.narrative_id.in_(family(narrative)))
+    return list(session.scalars(query.options(joinedload(Flag.decision)).order_by(Flag.id)))
 
 
 def open_flags(session: Session) -> list[Flag]:
@@ -78,7 +84,7 @@ def confirmation_of(session: Session, narrative: Narrative) -> FlagDecision | No
     return session.scalars(
         select(FlagDecision)
         .join(FlagDecision.flag)
-        .where(Flag.narrative_id == narrative.id, FlagDecision.decision == "confirmed")
+        .where(Flag.narrative_id.in_(family(narrative)), FlagDecision.decision == "confirmed")
         .order_by(FlagDecision.at.desc(), FlagDecision.id.desc())
         .limit(1)
     ).first()

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +32,17 @@ class Narrative(Base):
     title: Mapped[str] = mapped_column(Text)
     centroid: Mapped[NDArray[np.float32]] = mapped_column(Vector)
     embedder: Mapped[str] = mapped_column(Text)  # vectors of different models never meet
-    size: Mapped[int]  # posts ever assigned
+    size: Mapped[int]  # posts counted for it; later deletions do not lower it
     first_post_at: Mapped[datetime]
     last_post_at: Mapped[datetime]
     created_at: Mapped[datetime]
-    flags: Mapped[list["Flag"]] = relationship(back_populates="narrative", order_by="Flag.id")
+    # When a considered look first found it, or a flag or a person took it up. Before that it may
+    # dissolve, and no list shows it; after that its id is never lost.
+    settled_at: Mapped[datetime | None]
+    # The narrative that has its posts now: always one that stands, never one merged itself.
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("narratives.id"), index=True)
+    named_by: Mapped[int | None]  # the person whose words the title is; None: the machine's
+    dismissed_at: Mapped[datetime | None]  # put away by a person; it goes on gathering its posts
 
 
 class Reading(Base):
@@ -45,7 +52,11 @@ class Reading(Base):
     """
 
     __tablename__ = "readings"
-    __table_args__ = (Index(None, "narrative_id", "post_id"), Index(None, "copy_of"))
+    __table_args__ = (
+        Index(None, "narrative_id", "post_id"),
+        Index(None, "narrative_id", "hour"),
+        Index(None, "copy_of"),
+    )
 
     post_id: Mapped[int] = mapped_column(
         ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True
@@ -66,8 +77,10 @@ class Reading(Base):
     copy_of: Mapped[int] = mapped_column(
         BigInteger, default=lambda insert: insert.get_current_parameters()["post_id"]
     )
+    hour: Mapped[datetime]  # the full hour in which the post was made: where it is counted
     read_at: Mapped[datetime]
     post: Mapped[Post] = relationship()
+    narrative: Mapped[Narrative | None] = relationship()
 
 
 class CopyBand(Base):
@@ -91,6 +104,59 @@ class Departure(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     narrative_id: Mapped[int] = mapped_column(ForeignKey("narratives.id"))
+
+
+class Turn(Base):
+    """Who wrote narratives last (one row): what others hold in memory is out of date."""
+
+    __tablename__ = "turns"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    stamp: Mapped[UUID]
+
+
+class Revision(Base):
+    """A change of narratives that is proposed, done, refused or undone, and by whom.
+
+    ``merge``: ``narrative`` goes into ``other``. ``split``: the posts leave ``narrative`` for
+    ``other``, which is theirs. ``move``: the posts do not belong to ``narrative`` but to ``other``,
+    or to none. ``rename``: to ``text``. ``dismiss``: ``text`` says why. A merge refused or undone
+    means that the two are two.
+    """
+
+    __tablename__ = "revisions"
+    __table_args__ = (
+        CheckConstraint("kind IN ('merge', 'split', 'move', 'rename', 'dismiss')", name="kind"),
+        CheckConstraint("state IN ('proposed', 'done', 'refused', 'undone')", name="state"),
+        Index(None, "narrative_id"),
+        Index(None, "other_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    narrative_id: Mapped[int] = mapped_column(ForeignKey("narratives.id"))
+    other_id: Mapped[int | None] = mapped_column(ForeignKey("narratives.id"))
+    text: Mapped[str] = mapped_column(Text, default="")
+    made_by: Mapped[int | None]  # None: the machine
+    made_at: Mapped[datetime]
+    settled_by: Mapped[int | None]  # who accepted, refused or undid it
+    settled_at: Mapped[datetime | None]
+    narrative: Mapped[Narrative] = relationship(foreign_keys=[narrative_id])
+    other: Mapped[Narrative | None] = relationship(foreign_keys=[other_id])
+    posts: Mapped[list["RevisionPost"]] = relationship(cascade="all, delete-orphan")
+
+
+class RevisionPost(Base):
+    """A post that a revision moves; it goes with the post."""
+
+    __tablename__ = "revision_posts"
+    __table_args__ = (Index(None, "post_id"),)
+
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"), primary_key=True)
+    post_id: Mapped[int] = mapped_column(
+        ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True
+    )
 
 
 class HourlyCount(Base):
@@ -121,7 +187,7 @@ class Flag(Base):
     reasons: Mapped[list[Any]]  # [{"text": plain sentence, "post_id": int | null}]
     detector: Mapped[str] = mapped_column(Text)  # name and version
     raised_at: Mapped[datetime]
-    narrative: Mapped[Narrative] = relationship(back_populates="flags")
+    narrative: Mapped[Narrative] = relationship()
     decision: Mapped["FlagDecision | None"] = relationship(back_populates="flag")
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from sqlalchemy import Float, and_, cast, delete, func, insert, or_, select, true
+from sqlalchemy import ColumnElement, Float, Select, and_, cast, func, insert, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from monitor.languages import UNKNOWN
 from monitor.models import (
@@ -69,9 +69,21 @@ class Hour:
     dangerous_authors: int = 0
 
 
+def family(narrative: Narrative) -> Select[int]:
+    """The ids of a narrative and of those merged into it: their flags and campaigns are its own."""
+    return select(Narrative.id).where(
+        or_(Narrative.id == narrative.id, Narrative.merged_into == narrative.id)
+    )
+
+
+def standing() -> tuple[ColumnElement[bool], ...]:
+    """What lists show: narratives that a look, a flag or a person has held up, not merged ones."""
+    return Narrative.settled_at.is_not(None), Narrative.merged_into.is_(None)
+
+
 def count_narratives(session: Session) -> int:
-    """How many narratives there are."""
-    return session.scalar(select(func.count()).select_from(Narrative)) or 0
+    """How many narratives there are to be seen."""
+    return session.scalar(select(func.count()).select_from(Narrative).where(*standing())) or 0
 
 
 def unread_languages(
@@ -93,8 +105,13 @@ def unread_languages(
     return [(lang, count) for lang, count in rows]
 
 
-def list_narratives(session: Session, limit: int = SHOWN) -> list[NarrativeRow]:
-    """Narratives by danger (open flag, then level, then share), then by recency."""
+def list_narratives(
+    session: Session, limit: int = SHOWN, dismissed: bool = False
+) -> list[NarrativeRow]:
+    """Narratives by danger (open flag, then level, then share), then by recency.
+
+    Those put away are left out, or alone shown if ``dismissed``; an open flag brings one back.
+    """
     since = Narrative.last_post_at - RECENT
     level = (
         select(func.max(Reading.level))
@@ -118,13 +135,16 @@ def list_narratives(session: Session, limit: int = SHOWN) -> list[NarrativeRow]:
         .correlate(Narrative)
         .lateral("counted")
     )
+    member = aliased(Narrative)
     latest = (
         select(func.max(Flag.id))
-        .where(Flag.narrative_id == Narrative.id)
+        .join(member, Flag.narrative_id == member.id)
+        .where(or_(member.id == Narrative.id, member.merged_into == Narrative.id))
         .correlate(Narrative)
         .scalar_subquery()
     )
     is_open = and_(Flag.id.is_not(None), ~Flag.decision.has())
+    put_away = and_(Narrative.dismissed_at.is_not(None), ~is_open)
     highest = func.coalesce(level, 0)
     share = func.coalesce(counted.c.share, 0.0)
     rows = session.execute(
@@ -132,6 +152,7 @@ def list_narratives(session: Session, limit: int = SHOWN) -> list[NarrativeRow]:
         .select_from(Narrative)
         .join(counted, true())
         .outerjoin(Flag, Flag.id == latest)
+        .where(*standing(), put_away if dismissed else ~put_away)
         .options(joinedload(Flag.decision))
         .order_by(is_open.desc(), highest.desc(), share.desc(), Narrative.last_post_at.desc())
         .limit(limit)
@@ -190,7 +211,11 @@ def unattended_threats(session: Session, since: datetime, limit: int = 10) -> li
     decided = (
         select(FlagDecision.id)
         .join(FlagDecision.flag)
-        .where(Flag.narrative_id == Reading.narrative_id, FlagDecision.at > Reading.read_at)
+        .join(Flag.narrative)
+        .where(
+            func.coalesce(Narrative.merged_into, Narrative.id) == Reading.narrative_id,
+            FlagDecision.at > Reading.read_at,
+        )
     )
     grave = (
         select(Reading.post_id)
@@ -202,7 +227,7 @@ def unattended_threats(session: Session, since: datetime, limit: int = 10) -> li
     query = (
         select(Reading)
         .where(Reading.post_id.in_(grave))
-        .options(joinedload(Reading.post))
+        .options(joinedload(Reading.post), joinedload(Reading.narrative))
         .order_by(Reading.read_at.desc(), Reading.post_id.desc())
         .limit(limit)
     )
@@ -212,7 +237,7 @@ def unattended_threats(session: Session, since: datetime, limit: int = 10) -> li
 def note_departure(session: Session, post_ids: Sequence[int]) -> set[int]:
     """Remember which narratives are about to lose posts; which of the posts had been counted.
 
-    ``mend`` does the rest.
+    The analysis mends them (monitor.placing).
     """
     theirs = select(Reading.post_id, Reading.narrative_id).where(
         Reading.post_id.in_(post_ids), Reading.narrative_id.is_not(None)
@@ -224,28 +249,25 @@ def note_departure(session: Session, post_ids: Sequence[int]) -> set[int]:
     return {post_id for post_id, _ in counted}
 
 
-def mend(session: Session) -> int:
-    """Make narratives that lost posts anew from what still stands; how many there were.
+def recentre(session: Session, ids: Collection[int]) -> list[Narrative]:
+    """Titles and mean vectors of narratives made anew from the posts that stand; those narratives.
 
-    Title and mean vector are those of the posts that are left. Where none is, words and vector
-    go; the counts stay. The caller holds no other lock.
+    Where none is left, words and vector go; the counts stay. The caller has the turn.
     """
-    # Assignment moves the same vectors.
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtext("breakwater-analyse"))))
-    ids = set(session.scalars(delete(Departure).returning(Departure.narrative_id)))
-    for narrative in session.scalars(select(Narrative).where(Narrative.id.in_(ids))).all():
+    found = list(session.scalars(select(Narrative).where(Narrative.id.in_(ids))))
+    for narrative in found:
         standing = select(func.avg(Reading.embedding, type_=Reading.embedding.type)).where(
             Reading.narrative_id == narrative.id, Reading.embedder == narrative.embedder
         )
         mean = session.scalar(standing)
         if mean is None:
-            narrative.title = REMOVED
+            narrative.title, narrative.named_by = REMOVED, None
             narrative.centroid = np.zeros(len(narrative.centroid), dtype=np.float32)
         else:
             vector = np.asarray(mean, dtype=np.float32)
             narrative.centroid = vector / max(float(np.linalg.norm(vector)), 1e-9)
             retitle(session, narrative)
-    return len(ids)
+    return found
 
 
 def hourly_series(session: Session, narrative: Narrative, hours: int = SERIES_HOURS) -> list[Hour]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from monitor.counters import Cell
 from monitor.models import DANGEROUS_LEVEL, LEVEL_NAMES, Flag, HourlyCount, Narrative, Reading
-from monitor.narratives import HOUR, hour_of
+from monitor.narratives import HOUR, family, hour_of
 from sources.models import Post
 
 DETECTOR = "poisson-ewma 2"  # name and version, stored with every flag
@@ -106,7 +106,7 @@ def evaluate(session: Session, cells: Iterable[Cell], now: datetime) -> list[Fla
 
 
 def _flags(session: Session, narrative: Narrative) -> Sequence[Flag]:
-    query = select(Flag).where(Flag.narrative_id == narrative.id)
+    query = select(Flag).where(Flag.narrative_id.in_(family(narrative)))
     return session.scalars(query.options(joinedload(Flag.decision))).all()
 
 

@@ -45,7 +45,9 @@ def due(size_before: int, size: int) -> bool:
 
 
 def retitle(session: Session, narrative: Narrative) -> None:
-    """Give a narrative the title its latest posts suggest."""
+    """Give a narrative the title its latest posts suggest, unless a person has named it."""
+    if narrative.named_by is not None:
+        return
     mine = session.scalars(
         select(Post.text)
         .join(Reading, Reading.post_id == Post.id)

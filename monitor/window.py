@@ -2,13 +2,11 @@
 
 ``take`` answers at once: a post joins the narrative of at least half of its nearest posts, or the
 nearest centroid, or founds a young narrative with close posts that had none, or stays unassigned.
-``consider`` looks at the whole window again (monitor.graph) and says what has changed its mind.
+``look`` and ``settle`` cluster the whole window again (monitor.look) and say what has changed.
 
-The desk does not place posts by this yet (monitor.assignment does): it is measured by
-``python -m tests.bench.narratives`` and waits for its tables.
-
-Nothing here knows the database: ids of narratives come from ``new_id``. What people have decided
-comes in as ``Rules``; a narrative that they have touched changes by their word alone.
+Measured by ``python -m tests.bench.narratives``. Nothing here knows the database: ids of narratives
+come from ``new_id``. What people have decided comes in as ``Rules``; a narrative that they have
+touched changes by their word alone.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -17,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.centroids import Centroids
 from monitor.graph import (
     CORE,
     CORE_DEGREE,
@@ -24,12 +23,12 @@ from monitor.graph import (
     Floats,
     Ints,
     K,
-    communities,
     nearest,
     patience,
     vote,
     words_of,
 )
+from monitor.look import STORY_AUTHORS, STORY_POSTS, WAKE, Look
 
 SIZE = 8_000  # distinct posts looked back on; 4,000 lose 0.01, 16,000 gain nothing
 # A considered look is due when this share of the window is new, within these numbers of posts.
@@ -37,13 +36,9 @@ NEW_SHARE = 1 / 16
 LEAST_NEW, MOST_NEW = 32, 512
 NEAR_CENTROID = 0.50  # least cosine to a narrative that no vote found
 NEAR_YOUNG = 0.60  # a young narrative so near another one is part of it
-STORY_POSTS = 5  # dense posts of a new narrative in a considered look; 3 to 10 do the same
-STORY_AUTHORS = 2  # one person's repetition is no narrative
 # Of a touched narrative, the share of its posts in the window that must form a story of their own
 # before people are asked whether it is two.
 SPLIT_SHARE = 0.25
-TOP = 8  # centroids looked at per post; those that moved since are looked at besides
-BLOCK = 8_192  # centroids compared at once
 
 
 @dataclass(frozen=True)
@@ -54,22 +49,23 @@ class Arrival:
     author: str
     text: str
     days: float  # when it was made, in days
-    vector: Floats  # (d,), of unit length, or zero if it could not be read
+    vector: Floats  # (d,), of unit length
+    story: int | None = None  # the narrative it is known to be in; None: it is to be found
 
 
 @dataclass
 class Story:
     """A narrative as far as placing needs it."""
 
-    total: NDArray[np.float64]  # (d,) the sum of its posts' vectors
     size: int
     first: float  # days
     last: float
     settled: bool = False  # a considered look has found it: a young one may still dissolve
 
     def asleep(self, now: float) -> bool:
-        """Whether it has been silent for so long that a post near it may be another story."""
-        return bool(now - self.last > patience(self.last - self.first, self.size))
+        """Whether it was so silent at that time that a post near it may be another story."""
+        silence = max(now - self.last, self.first - now)
+        return bool(silence > patience(self.last - self.first, self.size))
 
 
 @dataclass(frozen=True)
@@ -111,28 +107,72 @@ class Window:
         self._cosines = np.full((room, K), -1.0, np.float32)
         self._authors: list[str] = []
         self._words: list[Ints] = []
-        self._centroids = _Centroids(width)
+        self._centroids = Centroids(width)
 
     def posts(self) -> dict[int, int]:
         """The narrative of each post in the window, or NONE."""
+        held = self._ids[: self._n] != NONE
         return dict(
-            zip(self._ids[: self._n].tolist(), self._label[: self._n].tolist(), strict=True)
+            zip(
+                self._ids[: self._n][held].tolist(),
+                self._label[: self._n][held].tolist(),
+                strict=True,
+            )
         )
 
+    def centroid(self, story: int) -> Floats:
+        """A narrative's centroid, (d,), of unit length."""
+        return self._centroids.unit(story)
+
+    def restore(
+        self, stories: Mapping[int, tuple[Story, Floats]], posts: Sequence[Arrival]
+    ) -> None:
+        """Fill an empty window with narratives, their centroids, and the latest posts, placed."""
+        self.stories = {story: known for story, (known, _) in stories.items()}
+        width = self._vectors.shape[1]
+        self._centroids = Centroids.of(width, {s: centroid for s, (_, centroid) in stories.items()})
+        for start in range(0, len(posts), MOST_NEW):
+            some = posts[start : start + MOST_NEW]
+            low, begin, end, similar = self._append(some)
+            self._label[begin:end] = [NONE if p.story is None else p.story for p in some]
+            self._meet(similar, low, begin, end)
+        for story in set(self._label[: self._n].tolist()) - {NONE}:
+            mine = self._vectors[: self._n][self._label[: self._n] == story]
+            self._centroids.put(story, mine.sum(axis=0))
+        self.since_look = MOST_NEW  # nobody has looked at it like this
+
     def forget(self, posts: Collection[int]) -> None:
-        """Take posts out: neither a centroid nor a neighbour keeps anything of them."""
-        rows = np.flatnonzero(np.isin(self._ids[: self._n], list(posts)))
+        """Take posts out: neither a centroid nor a neighbour keeps anything of them.
+
+        Of a narrative that has no other post in the window, ``put`` the centroid of its older ones.
+        """
+        gone = np.isin(self._ids[: self._n], list(posts))
+        rows = np.flatnonzero(gone)
+        left = set(self._label[: self._n][~gone].tolist())
         for row in rows.tolist():
-            story = self.stories.get(int(self._label[row]))
-            if story is not None:
-                story.total -= self._vectors[row]
-                self._centroids.move(int(self._label[row]), story.total)
+            if int(self._label[row]) in left - {NONE}:
+                self._centroids.add(int(self._label[row]), -self._vectors[row])
             self._words[row] = words_of("")
             self._authors[row] = ""
         self._vectors[rows], self._label[rows], self._ids[rows] = 0, NONE, NONE
-        gone = np.isin(self._near[: self._n], rows)
-        self._near[: self._n][gone], self._cosines[: self._n][gone] = NONE, -1.0
+        lost = np.isin(self._near[: self._n], rows)
+        self._near[: self._n][lost], self._cosines[: self._n][lost] = NONE, -1.0
         self._near[rows], self._cosines[rows] = NONE, -1.0
+
+    def put(self, story: int, centroid: Floats) -> None:
+        """Set a narrative's centroid right, (d,), after posts of it were removed."""
+        mine = self._vectors[: self._n][self._label[: self._n] == story]
+        self._centroids.put(story, mine.sum(axis=0) if len(mine) else centroid)
+
+    def found(self, post: int) -> Change:
+        """Make an unassigned post of the window a narrative by itself, to which looks hold."""
+        change = Change()
+        (row,) = np.flatnonzero(self._ids[: self._n] == post).tolist()
+        story = self._new_id()
+        self._join(row, story, change)
+        self.stories[story].settled = True
+        change.found_again = {story}
+        return change
 
     # At once
 
@@ -144,6 +184,21 @@ class Window:
         return change
 
     def _take(self, arrivals: Sequence[Arrival], change: Change) -> None:
+        low, begin, end, similar = self._append(arrivals)
+        self._centroids.look(self._vectors[begin:end])
+        for line, row in enumerate(range(begin, end)):
+            known = arrivals[line].story
+            if known is None:
+                known = self._place(line, row, similar[line, : row - low], low, change)
+            self._join(row, known, change)
+        self._meet(similar, low, begin, end)
+        self.since_look += len(arrivals)
+
+    def _append(self, arrivals: Sequence[Arrival]) -> tuple[int, int, int, Floats]:
+        """The rows of the posts compared with and of the new ones, and their cosines.
+
+        Cosines are (new, compared with and new).
+        """
         self._make_room(len(arrivals))
         begin, end = self._n, self._n + len(arrivals)
         new = self._vectors[begin:end]
@@ -153,27 +208,23 @@ class Window:
         self._authors += [post.author for post in arrivals]
         self._words += [words_of(post.text) for post in arrivals]
         low = max(0, begin - self.size)
-        similar = new @ self._vectors[low:end].T
-        self._centroids.look(new)
-        for line, row in enumerate(range(begin, end)):
-            found = self._place(line, row, similar[line, : row - low], low, change)
-            self._join(row, found, change)
-        similar[np.arange(len(arrivals)), np.arange(begin - low, end - low)] = -1
-        self._meet(similar, low, begin, end)
         self._n = end
-        self.since_look += len(arrivals)
+        return low, begin, end, new @ self._vectors[low:end].T
 
     def _place(self, line: int, row: int, similar: Floats, low: int, change: Change) -> int:
         now, post = self._days[row], int(self._ids[row])
-        if not len(similar) or not self._vectors[row].any():
+        if not self._vectors[row].any():
             return NONE
-        columns, cosines = nearest(similar[None], K)
-        rows, cosines = columns[0] + low, cosines[0]
-        labels = self._label[rows]
-        away = {
-            int(s) for s in np.unique(labels[labels != NONE]) if self._closed(int(s), post, now)
-        }
-        found = vote(labels, cosines, away)
+        labels, rows, cosines = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+        found = NONE
+        if len(similar):
+            columns, values = nearest(similar[None], K)
+            rows, cosines = columns[0] + low, values[0]
+            labels = self._label[rows]
+            away = {
+                int(s) for s in np.unique(labels[labels != NONE]) if self._closed(int(s), post, now)
+            }
+            found = vote(labels, values[0], away)
         if found == NONE:
             found = self._by_centroid(self._centroids.near(line), post, now, NEAR_CENTROID)
         if found == NONE:
@@ -209,18 +260,18 @@ class Window:
         change.moved[int(self._ids[row])] = story
         if story == NONE:
             return
-        days, vector = float(self._days[row]), self._vectors[row]
+        days = float(self._days[row])
         known = self.stories.get(story)
         if known is None:
-            self.stories[story] = Story(vector.astype(np.float64), 1, days, days)
+            self.stories[story] = Story(1, days, days)
         else:
-            known.total += vector
             known.size += 1
             known.first, known.last = min(known.first, days), max(known.last, days)
-        self._centroids.move(story, self.stories[story].total)
+        self._centroids.add(story, self._vectors[row])
 
     def _meet(self, similar: Floats, low: int, begin: int, end: int) -> None:
         """Remember who is near whom: the new posts' neighbours, and the old posts' nearer ones."""
+        similar[np.arange(end - begin), np.arange(begin - low, end - low)] = -1
         columns, cosines = nearest(similar, K)
         self._near[begin:end, : columns.shape[1]] = columns + low
         self._cosines[begin:end, : columns.shape[1]] = cosines
@@ -265,38 +316,41 @@ class Window:
 
     def consider(self) -> Change:
         """Cluster the window again; what changes by itself, and what people should be asked."""
-        self.since_look = 0
+        look = self.look()
+        return self.settle(look, look.communities())
+
+    def look(self) -> Look:
+        """The window as it is now, to be clustered while posts go on being placed."""
         low = max(0, self._n - self.size)
         rows = slice(low, self._n)
-        before = self._label[rows].copy()
         near = np.where(self._near[rows] >= low, self._near[rows] - low, NONE)
-        cosines = np.where(near == NONE, -1.0, self._cosines[rows]).astype(np.float32)
-        found = communities(near, cosines, self._days[rows], self._words[low:])
-        found = self._stories_only(found, low)
-        for _ in range(2):  # those beside a story join it, then those beside these
-            rest = np.flatnonzero(found == NONE)
-            labels = np.where(near[rest] != NONE, found[near[rest]], NONE)
-            joined = [vote(one, two) for one, two in zip(labels, cosines[rest], strict=True)]
-            found[rest] = joined
-        return self._match(low, before, found)
+        return Look(
+            ids=self._ids[rows].copy(),
+            near=near,
+            cosines=np.where(near == NONE, -1.0, self._cosines[rows]).astype(np.float32),
+            days=self._days[rows].copy(),
+            vectors=self._vectors[rows].copy(),
+            authors=self._authors[low:],
+            words=self._words[low:],
+        )
 
-    def _stories_only(self, found: Ints, low: int) -> Ints:
-        """Communities too small, or of one author, are none."""
-        for group in np.unique(found[found != NONE]):
-            members = np.flatnonzero(found == group)
-            authors = {self._authors[low + row] for row in members.tolist()}
-            if len(members) < STORY_POSTS or len(authors) < STORY_AUTHORS:
-                found[members] = NONE
-        return found
+    def settle(self, look: Look, communities: Ints) -> Change:
+        """Bring the narratives into line with the communities found in a look at the window.
 
-    def _match(self, low: int, before: Ints, found: Ints) -> Change:
-        """Give communities the ids of the narratives that most of them were in."""
+        Communities take the ids of the narratives that most of their posts were in. Posts that
+        came meanwhile keep what they were given.
+        """
+        low = max(0, self._n - self.size)
+        seen = {post: int(c) for post, c in zip(look.ids.tolist(), communities, strict=True)}
+        ids = self._ids[low : self._n].tolist()
+        found = np.array([seen.get(post, NONE) if post != NONE else NONE for post in ids], np.int64)
+        known = np.array([post in seen for post in ids], bool)
+        self.since_look = int((~known).sum())
+        before = self._label[low : self._n].copy()
         change = Change()
         shared = _shared(before, found)
         home = {old: max(sorted(groups), key=groups.__getitem__) for old, groups in shared.items()}
-        in_window = dict(
-            zip(*(a.tolist() for a in np.unique(before, return_counts=True)), strict=True)
-        )
+        in_window = _sizes(before)
         names: dict[int, int] = {}
         for group in sorted(set(home.values())):
             olds = [old for old in home if home[old] == group]
@@ -307,9 +361,13 @@ class Window:
                 if old != keeper and 2 * shared[old][group] > in_window[old]:
                     self._merge(old, keeper, change)
         for group in np.unique(found[found != NONE]).tolist():
-            names.setdefault(group, NONE)
-            if names[group] == NONE:
-                names[group] = self._new_id()
+            keeper = names.get(group, NONE)
+            sleeper = self._sleeper(np.flatnonzero(found == group) + low, keeper)
+            if keeper == NONE:
+                names[group] = self._new_id() if sleeper == NONE else sleeper
+            elif sleeper != NONE:
+                self._merge(keeper, sleeper, change)
+                names[group] = change.merged.get(keeper, keeper)
         change.found_again = set(names.values())
         for old, groups in shared.items():
             if self._touched(old):
@@ -318,7 +376,7 @@ class Window:
                     if group != home[old] and count >= enough:
                         rows = np.flatnonzero((before == old) & (found == group)) + low
                         change.propose_split.append((old, self._ids[rows].tolist()))
-        after = self._after(low, before, found, names, change)
+        after = self._after(low, before, found, known, names, change)
         for row in np.flatnonzero(after != self._label[low : self._n]).tolist():
             change.moved[int(self._ids[low + row])] = int(after[row])
         emptied = set(before[before != NONE].tolist()) - set(after.tolist()) - set(change.merged)
@@ -330,12 +388,32 @@ class Window:
         self._resum(low, set(before.tolist()) | set(after.tolist()), change)
         return change
 
+    def _sleeper(self, rows: Ints, keeper: int) -> int:
+        """The sleeping narrative whose next wave these posts are, or NONE."""
+        total = self._vectors[rows].sum(axis=0)
+        unit = total / max(float(np.linalg.norm(total)), 1e-9)
+        begun = float(self._days[rows].min())
+        for story, cosine in self._centroids.nearest_to(unit):
+            if cosine < WAKE:
+                break
+            known = self.stories[story]
+            if story != keeper and known.settled and known.last < begun and known.asleep(begun):
+                return story
+        return NONE
+
     def _after(
-        self, low: int, before: Ints, found: Ints, names: Mapping[int, int], change: Change
+        self,
+        low: int,
+        before: Ints,
+        found: Ints,
+        known: NDArray[np.bool_],
+        names: Mapping[int, int],
+        change: Change,
     ) -> Ints:
-        """The narrative of each post after the look."""
+        """The narrative of each post after the look; ``known``: the look has seen it."""
         after = np.array([names.get(group, NONE) for group in found.tolist()], np.int64)
         kept = np.array([change.merged.get(old, old) for old in before.tolist()], np.int64)
+        after[~known] = kept[~known]
         lost = {
             old
             for old in set(kept.tolist()) - change.found_again - {NONE}
@@ -366,10 +444,10 @@ class Window:
             if into == old:
                 change.merged[other] = keeper
         one, two = self.stories[old], self.stories.get(keeper)
+        self._centroids.add(keeper, self._centroids.unit(old) * one.size)
         if two is None:
             self.stories[keeper] = one
         else:
-            two.total += one.total
             two.size += one.size
             two.first, two.last = min(one.first, two.first), max(one.last, two.last)
 
@@ -390,17 +468,22 @@ class Window:
                     del self.stories[story]
                     self._centroids.drop(story)
                 continue
-            total = self._vectors[mine].sum(axis=0, dtype=np.float64)
             first, last = float(self._days[mine].min()), float(self._days[mine].max())
             known = self.stories.get(story)
             if known is None:
-                self.stories[story] = Story(total, len(mine), first, last)
-            else:  # the window speaks for it: that bounds how far a centroid can drift
-                known.total = total
+                self.stories[story] = Story(len(mine), first, last)
+            else:
                 known.size = max(known.size, len(mine))
                 known.first, known.last = min(known.first, first), max(known.last, last)
             self.stories[story].settled |= story in change.found_again
-            self._centroids.move(story, self.stories[story].total)
+            # The window speaks for it: that bounds how far a centroid can drift.
+            self._centroids.put(story, self._vectors[mine].sum(axis=0))
+
+
+def _sizes(labels: Ints) -> dict[int, int]:
+    """How often each label stands there."""
+    names, counts = np.unique(labels, return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
 
 def _shared(before: Ints, found: Ints) -> dict[int, dict[int, int]]:
@@ -411,75 +494,3 @@ def _shared(before: Ints, found: Ints) -> dict[int, dict[int, int]]:
     for (old, group), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
         shared.setdefault(old, {})[group] = count
     return shared
-
-
-class _Centroids:
-    """Unit centroids of narratives as one matrix, compared with a batch of posts at once."""
-
-    def __init__(self, width: int) -> None:
-        self._matrix = np.zeros((64, width), np.float32)
-        self._stories: list[int] = []
-        self._rows: dict[int, int] = {}
-        self._new: Floats = np.zeros((0, width), np.float32)
-        self._top: tuple[Ints, Floats] = (np.zeros((0, 0), np.int64), np.zeros((0, 0), np.float32))
-        self._moved: dict[int, None] = {}  # rows that changed since the batch was compared
-
-    def move(self, story: int, total: NDArray[np.float64]) -> None:
-        row = self._rows.get(story)
-        if row is None:
-            row = self._rows[story] = len(self._stories)
-            self._stories.append(story)
-            if row == len(self._matrix):
-                self._matrix = np.concatenate([self._matrix, np.zeros_like(self._matrix)])
-        self._matrix[row] = total / max(float(np.linalg.norm(total)), 1e-9)
-        self._moved[row] = None
-
-    def drop(self, story: int) -> None:
-        row = self._rows.pop(story, None)
-        if row is None:
-            return
-        last = self._stories.pop()
-        if last != story:  # the last row takes the free place
-            self._stories[row] = last
-            self._rows[last] = row
-            self._matrix[row] = self._matrix[len(self._stories)]
-            self._moved[row] = None
-
-    def look(self, new: Floats) -> None:
-        """Compare a batch of posts with all centroids as they are now."""
-        self._new, self._moved = new, {}
-        columns, values = [], []
-        for start in range(0, len(self._stories), BLOCK):
-            end = min(start + BLOCK, len(self._stories))
-            found, cosines = nearest(new @ self._matrix[start:end].T, TOP)
-            columns.append(found + start)
-            values.append(cosines)
-        if not columns:
-            self._top = (np.zeros((len(new), 0), np.int64), np.zeros((len(new), 0), np.float32))
-            return
-        all_columns, all_values = np.concatenate(columns, 1), np.concatenate(values, 1)
-        best, cosines = nearest(all_values, TOP)
-        self._top = np.take_along_axis(all_columns, best, 1), cosines
-
-    def near(self, line: int) -> list[tuple[int, float]]:
-        """Narratives near a post of the batch, the nearest first, with their cosines."""
-        columns, values = self._top[0][line], self._top[1][line]
-        found = [
-            (self._stories[row], float(cosine))
-            for row, cosine in zip(columns.tolist(), values.tolist(), strict=True)
-            if row not in self._moved
-        ]
-        moved = list(self._moved)
-        cosines = self._matrix[moved] @ self._new[line] if moved else []
-        found += [
-            (self._stories[row], float(cosine)) for row, cosine in zip(moved, cosines, strict=True)
-        ]
-        return sorted(found, key=lambda pair: -pair[1])
-
-    def nearest_to(self, vector: Floats) -> list[tuple[int, float]]:
-        """The narratives nearest to any vector."""
-        if not self._stories:
-            return []
-        cosines = self._matrix[: len(self._stories)] @ vector
-        order = np.argsort(-cosines)[:TOP].tolist()
-        return [(self._stories[row], float(cosines[row])) for row in order]

@@ -33,6 +33,7 @@ from desk.security import COOKIE
 from desk.settings import Settings
 from desk.wiring import Wiring, wire
 from monitor.models import Flag, Reading
+from monitor.narratives import hour_of
 from sources import register, watches
 from sources.bluesky import NO_UNAUTHENTICATED
 from sources.matching import Rule
@@ -283,7 +284,7 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
     message = make_message(session, now)
     approve_message(session, message, now + timedelta(hours=3), now)
     narrative = message.campaign.narrative
-    narrative.flags.append(make_flag(now + timedelta(hours=1), None))
+    session.add(make_flag(narrative, now + timedelta(hours=1), None))
     session.flush()
     by_platform = {
         platform: register.add_source(session, kind, address, "", now)
@@ -325,6 +326,7 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
                 reasons=[{"code": "act:kill", "text": "Urges violence", "start": 0, "end": 12}],
                 scorer="test",
                 narrative_id=narrative.id,
+                hour=hour_of(now),
                 read_at=now,
             )
         )

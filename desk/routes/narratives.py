@@ -41,12 +41,14 @@ def narrative_page(
     """The page of one narrative; a refused form comes back on it with its words kept."""
     context = {"error": "", "reason": "", "form": {}} | context
     answers = campaigns.campaigns_on(visit.session, narrative)
+    raised = flags.flags_on(visit.session, narrative)
     return visit.page(
         "narratives/one.html",
         status,
         narrative=narrative,
-        open_flag=next((flag for flag in narrative.flags if flag.decision is None), None),
-        flagged_hours={flag.hour for flag in narrative.flags},
+        flags=raised,
+        open_flag=next((flag for flag in raised if flag.decision is None), None),
+        flagged_hours={flag.hour for flag in raised},
         confirmed=flags.confirmation_of(visit.session, narrative) is not None,
         series=narratives.hourly_series(visit.session, narrative),
         texts=narratives.texts_of(visit.session, narrative, TEXTS_SHOWN),

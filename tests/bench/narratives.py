@@ -22,7 +22,7 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
-import psutil
+import psutil  # type: ignore[import-untyped, unused-ignore]
 from sklearn.cluster import HDBSCAN
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
@@ -36,7 +36,8 @@ BATCH = 256  # posts the desk reads at once
 PAIRS = 200_000  # of posts, of which it is watched whether their answer flips
 LEADER_THRESHOLDS = np.arange(0.20, 0.71, 0.05)
 RESOLUTIONS = (0.1, 0.3, 1.0)
-LEAST = 3  # posts that are a cluster for HDBSCAN, BERTopic and in the count of narratives
+LEAST = 3  # posts that are a narrative in the count of them
+SMALLEST = (3, 10, 30)  # posts that are a cluster for HDBSCAN and BERTopic, whose own default is 10
 SEED = 7
 
 
@@ -233,8 +234,9 @@ def batch_leiden(vectors: Floats) -> Iterator[tuple[str, Ints]]:
         yield f"Leiden over everything, resolution {resolution}", labels
 
 
-def hdbscan(vectors: Floats) -> Ints:
-    return HDBSCAN(min_cluster_size=LEAST, copy=True).fit_predict(vectors).astype(np.int64)
+def hdbscan(vectors: Floats, smallest: int) -> Ints:
+    found = HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(vectors)
+    return np.asarray(found, np.int64)
 
 
 def others(stream: Stream, vectors: Floats, slow: bool) -> None:
@@ -252,7 +254,8 @@ def others(stream: Stream, vectors: Floats, slow: bool) -> None:
         tell(method, lambda labels=labels: labels)  # type: ignore[misc]
     tell("nothing assigned", lambda: np.full(len(vectors), NONE))
     if slow:
-        tell("HDBSCAN", lambda: hdbscan(vectors))
+        for smallest in SMALLEST:
+            tell(f"HDBSCAN, at least {smallest}", lambda least=smallest: hdbscan(vectors, least))  # type: ignore[misc]
         bertopic(stream, vectors, tell)
 
 
@@ -261,28 +264,34 @@ def bertopic(
 ) -> None:
     try:
         from bertopic import BERTopic  # type: ignore[import-not-found, unused-ignore]
+        from bertopic.vectorizers import (  # type: ignore[import-not-found, unused-ignore]
+            OnlineCountVectorizer,
+        )
         from sklearn.cluster import MiniBatchKMeans
         from sklearn.decomposition import IncrementalPCA
     except ImportError as fault:
         say(file=stream.name, method="BERTopic", error=f"not installed: {fault}")
         return
 
-    def batch() -> Ints:
-        topics, _ = BERTopic(min_topic_size=LEAST).fit_transform(stream.texts, vectors)
+    def batch(smallest: int) -> Ints:
+        topics, _ = BERTopic(min_topic_size=smallest).fit_transform(stream.texts, vectors)
         return np.array(topics, np.int64)
 
     def online() -> Ints:
         model = BERTopic(
             umap_model=IncrementalPCA(n_components=5),
             hdbscan_model=MiniBatchKMeans(n_clusters=50, random_state=SEED, n_init=3),
+            vectorizer_model=OnlineCountVectorizer(),  # its usual one cannot learn in parts
         )
         topics: list[int] = []
+        exact = vectors.astype(np.float64)  # its parts do not agree about the type otherwise
         for start in range(0, len(vectors), 1_024):
-            model.partial_fit(stream.texts[start : start + 1_024], vectors[start : start + 1_024])
+            model.partial_fit(stream.texts[start : start + 1_024], exact[start : start + 1_024])
             topics += model.topics_
         return np.array(topics, np.int64)
 
-    tell("BERTopic", batch)
+    for smallest in SMALLEST:
+        tell(f"BERTopic, at least {smallest}", lambda least=smallest: batch(least))  # type: ignore[misc]
     tell("BERTopic, partial_fit", online)
 
 

@@ -34,15 +34,16 @@ def make_narrative(session: Session, now: datetime, decision: str | None = None)
         first_post_at=now,
         last_post_at=now,
         created_at=now,
+        settled_at=now,
     )
-    narrative.flags.append(make_flag(now, decision))
-    session.add(narrative)
+    session.add_all([narrative, make_flag(narrative, now, decision)])
     session.flush()
     return narrative
 
 
-def make_flag(now: datetime, decision: str | None) -> Flag:
+def make_flag(narrative: Narrative, now: datetime, decision: str | None) -> Flag:
     flag = Flag(
+        narrative=narrative,
         hour=now,
         observed=9,
         expected=1.0,

@@ -64,6 +64,6 @@ def test_a_confirmed_narrative_waits_until_a_campaign_takes_it_up(
     open_campaign(session, narrative, audience="A", goal="G", strategy="hold", by=1, now=now)
     assert unanswered(session) == []
     later = now + timedelta(days=2)
-    narrative.flags.append(cast.make_flag(later, "confirmed"))
+    session.add(cast.make_flag(narrative, later, "confirmed"))
     session.flush()
     assert unanswered(session) == [narrative]

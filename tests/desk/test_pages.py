@@ -60,6 +60,7 @@ def furnished(wiring: Wiring, message: int) -> Wiring:
                     reasons=why * number,
                     scorer="test",
                     narrative_id=narrative.id,
+                    hour=hour_of(now),
                     read_at=now,
                 )
             )
@@ -75,8 +76,9 @@ def furnished(wiring: Wiring, message: int) -> Wiring:
                 )
             )
         narrative.first_post_at = now - timedelta(hours=29)
-        narrative.flags.append(
+        session.add(
             Flag(
+                narrative=narrative,
                 hour=hour_of(now),
                 observed=7,
                 expected=0.6,

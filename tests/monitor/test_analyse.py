@@ -16,6 +16,7 @@ DEPOT = [
     ("ann", "They hide the missing ballots in the depot on Mill Street"),
     ("ben", "The missing ballots are in the depot on Mill Street, my cousin saw it"),
     ("cid", "Ballots hidden in the Mill Street depot and nobody asks"),
+    ("hal", "My neighbour says the missing ballots are hidden in the depot on Mill Street"),
 ]
 CALLS = [
     ("dan", "Someone should burn that depot on Mill Street with the missing ballots"),
@@ -52,11 +53,11 @@ def test_a_rumour_becomes_a_flag(sessions, embedder, say, now):
             say(session, author, text, now - timedelta(hours=30))
         for author, text in CALLS:
             say(session, author, text, now - timedelta(minutes=90))
-    assert analyse_next(sessions, embedder, now) == 7
+    assert analyse_next(sessions, embedder, now) == 8
     assert analyse_next(sessions, embedder, now) == 0
     with sessions() as session:
         narrative = session.scalars(select(Narrative)).one()
-        assert narrative.size == 7
+        assert narrative.size == 8
         flag = session.scalars(select(Flag)).one()
         assert (flag.narrative_id, flag.observed) == (narrative.id, 4)
         assert flag.hour == (now - timedelta(minutes=90)).replace(minute=0)
@@ -74,11 +75,11 @@ def test_reading_again_changes_nothing(sessions, embedder, say, now):
         for author, text in DEPOT + CALLS:
             say(session, author, text, now)
     assert analyse_next(sessions, embedder, now, limit=5) == 5
-    assert analyse_next(sessions, embedder, now, limit=5) == 2
+    assert analyse_next(sessions, embedder, now, limit=5) == 3
     before = everything(sessions)
     assert analyse_next(sessions, embedder, now) == 0
     assert everything(sessions) == before
-    assert before[2] == [(now, 7, 7, 4, 4)]
+    assert before[2] == [(now, 8, 8, 4, 4)]
 
 
 def test_many_posts_of_few_people_are_few_people(sessions, embedder, say, now):
@@ -90,7 +91,7 @@ def test_many_posts_of_few_people_are_few_people(sessions, embedder, say, now):
     for _ in range(8):  # several batches: the same author must not count again in the next one
         analyse_next(sessions, embedder, now, limit=2)
     posts, authors, dangerous_posts, dangerous_authors = everything(sessions)[2][0][1:]
-    assert (posts, authors, dangerous_posts, dangerous_authors) == (15, 4, 12, 1)
+    assert (posts, authors, dangerous_posts, dangerous_authors) == (16, 5, 12, 1)
     assert everything(sessions)[3] == 0
 
 
@@ -101,9 +102,9 @@ def test_two_runners_count_once(sessions, embedder, say, now):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: analyse_next(sessions, embedder, now), range(4)))
     readings, narratives, hours, flags = everything(sessions)
-    assert readings == 7
-    assert [size for _, size in narratives] == [7]
-    assert hours == [(now, 7, 7, 4, 4)]
+    assert readings == 8
+    assert [size for _, size in narratives] == [8]
+    assert hours == [(now, 8, 8, 4, 4)]
     assert flags == 1
 
 
@@ -141,9 +142,9 @@ def test_a_post_deleted_meanwhile_is_skipped(sessions, embedder, say, now):
             say(session, author, text, now)
     analyse_next(sessions, Deleting(embedder, sessions, "dan"), now)
     readings, narratives, hours, _ = everything(sessions)
-    assert readings == 6
-    assert [size for _, size in narratives] == [6]
-    assert hours == [(now, 6, 6, 3, 3)]
+    assert readings == 7
+    assert [size for _, size in narratives] == [7]
+    assert hours == [(now, 7, 7, 3, 3)]
 
 
 def test_a_post_being_deleted_is_not_waited_for(sessions, embedder, say, now):
@@ -153,10 +154,10 @@ def test_a_post_being_deleted_is_not_waited_for(sessions, embedder, say, now):
     with sessions() as removal:
         removal.execute(delete(Post).where(Post.author == "dan"))
         analyse_next(sessions, embedder, now)
-        assert everything(sessions)[0] == 6
+        assert everything(sessions)[0] == 7
         removal.rollback()
     assert analyse_next(sessions, embedder, now) == 1  # it stayed after all, and is read next
-    assert everything(sessions)[2] == [(now, 7, 7, 4, 4)]
+    assert everything(sessions)[2] == [(now, 8, 8, 4, 4)]
 
 
 class Choking:
@@ -177,10 +178,10 @@ def test_one_broken_post_does_not_stop_the_batch(sessions, embedder, say, now):
     with sessions.begin() as session:
         for author, text in DEPOT:
             say(session, author, text, now)
-        broken = say(session, "hal", "indigestible ballots in the depot", now).id
-    assert analyse_next(sessions, Choking(embedder, "indigestible"), now) == 4
+        broken = say(session, "ian", "indigestible ballots in the depot", now).id
+    assert analyse_next(sessions, Choking(embedder, "indigestible"), now) == 5
     with sessions() as session:
-        assert session.scalars(select(Narrative)).one().size == 3
+        assert session.scalars(select(Narrative)).one().size == 4
         assert session.get_one(Reading, broken).narrative_id is None
 
 
@@ -191,7 +192,7 @@ def test_a_broken_model_leaves_the_posts_for_later(sessions, embedder, say, now)
     with pytest.raises(RuntimeError, match="embeds nothing"):
         analyse_next(sessions, Choking(embedder, "allots"), now)
     assert everything(sessions)[0] == 0
-    assert analyse_next(sessions, embedder, now) == 3
+    assert analyse_next(sessions, embedder, now) == 4
 
 
 def test_vectors_of_different_models_never_meet(sessions, embedder, say, now):
@@ -204,7 +205,7 @@ def test_vectors_of_different_models_never_meet(sessions, embedder, say, now):
     with sessions.begin() as session:
         say(session, "dan", DEPOT[0][1], now)
     analyse_next(sessions, other, now)
-    assert [size for _, size in everything(sessions)[1]] == [3]
+    assert [size for _, size in everything(sessions)[1]] == [4]
 
 
 def test_late_posts_count_in_their_own_hour(sessions, embedder, say, now):

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from monitor.analyse import analyse_next
+from monitor.analyse import analyse_next, consider_next
 from monitor.incitement import score
 from monitor.models import DANGEROUS_LEVEL, Flag, Narrative, Reading
 from monitor.narratives import list_narratives, texts_of
+from monitor.placing import Placer
 
 TOWN = Path(__file__).parents[2] / "sources" / "example_town.jsonl"
 BATCH = 64
@@ -22,14 +23,16 @@ def town(sessions, embedder, say, now):
     """The story, saved and read in batches as it would arrive."""
     lines = [json.loads(line) for line in TOWN.read_text().splitlines()]
     began = now - timedelta(minutes=lines[-1]["minute"])
+    placer = Placer(embedder)
     for start in range(0, len(lines), BATCH):
         with sessions.begin() as session:
             for line in lines[start : start + BATCH]:
                 say(
                     session, line["author"], line["text"], began + timedelta(minutes=line["minute"])
                 )
-        while analyse_next(sessions, embedder, now):
+        while analyse_next(sessions, embedder, now, placer=placer):
             pass
+        consider_next(sessions, placer, now)
     return sessions
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from monitor.analyse import analyse_next
+from monitor.analyse import analyse_next, consider_next
 from monitor.models import HourlyCount, Narrative, Reading
 from monitor.narratives import (
     count_narratives,
@@ -13,43 +13,55 @@ from monitor.narratives import (
     texts_of,
     unattended_threats,
 )
+from monitor.placing import Placer
 from monitor.titles import make_title
 
 FERRY = [
     ("ann", "The ferry timetable changed again, the boat left early this morning"),
     ("ben", "Ferry timetable is wrong, the morning boat left early"),
     ("cid", "Who changed the ferry timetable? My boat left ten minutes early"),
+    ("deb", "The new ferry timetable has the first boat leaving early, nobody told us"),
+    ("eli", "Missed my boat: the ferry timetable was changed and it left early"),
 ]
 
 
 def read_all(sessions, embedder, now):
-    while analyse_next(sessions, embedder, now):
+    placer = Placer(embedder)
+    while analyse_next(sessions, embedder, now, placer=placer):
         pass
+    assert consider_next(sessions, placer, now)
 
 
-def test_three_posts_by_two_authors_found_a_narrative(sessions, embedder, say, now):
+def test_four_posts_that_agree_found_a_narrative(sessions, embedder, say, now):
     with sessions.begin() as session:
-        for author, text in FERRY[:2]:
+        for author, text in FERRY[:3]:
             say(session, author, text, now - timedelta(hours=2))
         say(session, "dot", "My tomatoes finally turned red", now - timedelta(hours=2))
     read_all(sessions, embedder, now)
     with sessions.begin() as session:
-        assert count_narratives(session) == 0  # two agree: not enough
-        say(session, *FERRY[2], now - timedelta(hours=1))
+        assert session.scalars(select(Narrative)).all() == []  # three agree: not enough
+        say(session, *FERRY[3], now - timedelta(hours=1))
+    analyse_next(sessions, embedder, now)
+    with sessions() as session:
+        assert session.scalars(select(Narrative)).one().size == 4
+        assert count_narratives(session) == 0  # young: nobody sees it yet
+    with sessions.begin() as session:
+        say(session, *FERRY[4], now - timedelta(hours=1))
     read_all(sessions, embedder, now)
     with sessions() as session:
         narrative = session.scalars(select(Narrative)).one()
-        assert narrative.size == 3
+        assert count_narratives(session) == 1
+        assert narrative.size == 5
         assert narrative.first_post_at == now - timedelta(hours=2)
         assert narrative.last_post_at == now - timedelta(hours=1)
         assert "ferry" in narrative.title.lower()
         said = texts_of(session, narrative, 10)
-        assert {text.reading.post.author for text in said} == {"ann", "ben", "cid"}
+        assert {text.reading.post.author for text in said} == {author for author, _ in FERRY}
         alone = session.scalars(select(Reading).where(Reading.narrative_id.is_(None))).one()
         assert alone.post.author == "dot"
-        # The two that waited are counted in their own hour, not in that of the third.
+        # Those that waited are counted in their own hour, not in that of the last.
         hours = {row.hour.hour: row.posts for row in session.scalars(select(HourlyCount))}
-        assert hours == {13: 2, 14: 1}
+        assert hours == {13: 3, 14: 2}
 
 
 def test_a_later_post_joins_and_a_stranger_does_not(sessions, embedder, say, now):
@@ -63,7 +75,7 @@ def test_a_later_post_joins_and_a_stranger_does_not(sessions, embedder, say, now
     read_all(sessions, embedder, now)
     with sessions() as session:  # a second session sees what the first one decided
         narrative = session.scalars(select(Narrative)).one()
-        assert narrative.size == 4
+        assert narrative.size == 6
         assert "eve" in {text.reading.post.author for text in texts_of(session, narrative, 9)}
 
 
@@ -84,15 +96,16 @@ def test_copies_of_one_text_are_shown_once_and_as_possible_coordination(
     with sessions.begin() as session:
         for author, text in FERRY:
             say(session, author, text, now - timedelta(hours=2))
-        for minute, author in enumerate(("kim", "lou", "moe", "kim")):
+        for minute, author in enumerate(("kim", "lou", "moe", "ned", "kim")):
             text = f"{call}! https://t.example/{minute}"
             say(session, author, text, now - timedelta(minutes=minute))
     read_all(sessions, embedder, now)
     with sessions() as session:
+        # So many accounts make it a narrative, though nobody says it in other words.
         (first,) = texts_of(session, list_narratives(session)[0].narrative, 30)
         assert first.reading.post.text.startswith(call)
-        assert (first.posts, first.accounts) == (4, 3)
-        assert first.last_at - first.first_at == timedelta(minutes=3)
+        assert (first.posts, first.accounts) == (5, 4)
+        assert first.last_at - first.first_at == timedelta(minutes=4)
         assert first.coordinated
         assert len(unattended_threats(session, now)) == 1
 
@@ -112,23 +125,14 @@ def test_one_article_in_many_papers_is_no_coordination(sessions, embedder, say, 
         assert not wire.coordinated
 
 
-def test_posts_far_apart_in_time_found_nothing(sessions, embedder, say, now):
-    with sessions.begin() as session:
-        for days, (author, text) in enumerate(FERRY):
-            say(session, author, text, now - timedelta(days=2 * days))
-    read_all(sessions, embedder, now)
-    with sessions() as session:
-        assert count_narratives(session) == 0
-
-
-def test_a_silent_narrative_takes_no_more_posts(sessions, embedder, say, now):
+def test_a_silent_narrative_takes_no_single_post(sessions, embedder, say, now):
     with sessions.begin() as session:
         for author, text in FERRY:
             say(session, author, text, now - timedelta(days=30))
-        say(session, "eve", FERRY[0][1] + " today", now)
+        say(session, "fay", "The ferry timetable is posted at the library now", now)
     read_all(sessions, embedder, now)
     with sessions() as session:
-        assert session.scalars(select(Narrative)).one().size == 3
+        assert session.scalars(select(Narrative)).one().size == 5
 
 
 def test_the_list_puts_danger_first_then_the_latest(sessions, embedder, say, now):
@@ -136,11 +140,15 @@ def test_the_list_puts_danger_first_then_the_latest(sessions, embedder, say, now
         ("gil", "The library book sale starts Saturday"),
         ("hal", "Library book sale this Saturday, paperbacks 50 cents"),
         ("ida", "See you at the library book sale on Saturday"),
+        ("jon", "Library book sale this Saturday, come early for the paperbacks"),
+        ("kay", "Saturday is the book sale at the library again"),
     ]
     depot = [
         ("kim", "Someone should burn that depot on Mill Street"),
-        ("lou", "The depot on Mill Street, someone should burn it. Burn that depot."),
+        ("lou", "Mill Street: what is in that depot? Somebody should set it on fire"),
         ("moe", "That depot on Mill Street is where they hide it"),
+        ("ned", "The depot on Mill Street is full of what they hide"),
+        ("ona", "What do they hide in that depot on Mill Street?"),
     ]
     with sessions.begin() as session:
         for posts, at in ((FERRY, 3), (library, 1), (depot, 30)):
@@ -152,7 +160,7 @@ def test_the_list_puts_danger_first_then_the_latest(sessions, embedder, say, now
         assert [row.level for row in rows] == [4, 0, 0]
         assert "library" in rows[1].narrative.title.lower()
         assert "ferry" in rows[2].narrative.title.lower()
-        assert rows[0].posts_today == 3
+        assert rows[0].posts_today == 5
         assert 0 < rows[0].dangerous_share < 1
         assert rows[0].flag is None
         assert texts_of(session, rows[0].narrative, 2)[0].reading.level == 4
@@ -161,13 +169,13 @@ def test_the_list_puts_danger_first_then_the_latest(sessions, embedder, say, now
 
 def test_silent_hours_are_part_of_the_series(sessions, embedder, say, now):
     with sessions.begin() as session:
-        for hours, (author, text) in zip((5, 5, 2), FERRY, strict=True):
+        for hours, (author, text) in zip((5, 5, 5, 5, 2), FERRY, strict=True):
             say(session, author, text, now - timedelta(hours=hours))
     read_all(sessions, embedder, now)
     with sessions() as session:
         series = hourly_series(session, session.scalars(select(Narrative)).one())
-        assert [hour.posts for hour in series] == [2, 0, 0, 1]
-        assert [hour.authors for hour in series] == [2, 0, 0, 1]
+        assert [hour.posts for hour in series] == [4, 0, 0, 1]
+        assert [hour.authors for hour in series] == [4, 0, 0, 1]
 
 
 def test_titles_are_telling_and_calm():

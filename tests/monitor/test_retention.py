@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from monitor import retention
 from monitor.models import CopyBand, Departure, HourlyCount, Narrative, Reading
-from monitor.narratives import note_departure
+from monitor.narratives import hour_of, note_departure
 from monitor.retention import retire
 from sources import bluesky, example, feeds, reddit
 from sources.collect import Intake
@@ -83,6 +83,7 @@ def keep(sessions: sessionmaker[Session], source: Source, now: datetime) -> Keep
                     reasons=[],
                     scorer="test",
                     narrative_id=narrative and narrative.id,
+                    hour=hour_of(now - age),
                     read_at=now - age,
                 )
             )

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from monitor.flags import decide
 from monitor.models import Flag, HourlyCount, Narrative, Reading
+from monitor.narratives import hour_of
 from monitor.spikes import (
     GAP,
     LOUDER,
@@ -49,6 +50,7 @@ def read(session, narrative, post, level=2):
             reasons=[],
             scorer="none",
             narrative_id=narrative.id,
+            hour=hour_of(post.posted_at),
             read_at=post.posted_at,
         )
     )

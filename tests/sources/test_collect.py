@@ -12,6 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from monitor.models import Reading
+from monitor.narratives import hour_of
 from sources import register, watches
 from sources.collect import (
     JITTER,
@@ -174,6 +175,7 @@ def test_a_removal_takes_the_reading_along_and_leaves_only_a_hash(
                 reasons=[],
                 scorer="test",
                 copy_of=post.id,
+                hour=hour_of(now),
                 read_at=now,
             )
         )

@@ -1,0 +1,397 @@
+"""Placing posts in narratives: the window in memory and the database, kept in step.
+
+One transaction at a time has its turn. Whoever writes leaves a stamp; a process whose stamp is not
+the last reads its window anew, so a restart, another worker, a person's correction and a
+transaction that failed are all the same to it.
+"""
+
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import BigInteger, any_, bindparam, column, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from monitor import revisions, titles
+from monitor.counters import Moved, absorb, move
+from monitor.embed import Embedder
+from monitor.graph import NONE, Floats, Ints
+from monitor.look import STORY_POSTS, Look
+from monitor.models import Departure, HourlyCount, Narrative, Reading
+from monitor.narratives import recentre
+from monitor.spikes import evaluate
+from monitor.turns import stamp_of, take_turn, write_stamp
+from monitor.window import SIZE, Arrival, Change, Story, Window
+from sources.models import Post
+
+# One text carried by so many accounts is a narrative, however few other words are said about it.
+FOUNDING_ACCOUNTS = 4
+LOOK_EVERY = timedelta(minutes=2)  # longest wait of a new post for a considered look
+SHRUNK = 0.7  # of its size: a narrative that lost more is told by other words
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A post that has been read and has no narrative yet."""
+
+    post_id: int
+    author: str
+    text: str
+    posted_at: datetime
+    copy_of: int  # Reading.copy_of: copies of one text are placed as one
+    vector: Floats  # (d,), of unit length, or zero if it could not be read
+
+
+class Placer:
+    """The narratives as one process holds them. Used by one thread after another.
+
+    A post of the window is a group of copies: its id is ``Reading.copy_of``.
+    """
+
+    def __init__(self, embedder: Embedder, size: int = SIZE) -> None:
+        self._embedder = embedder
+        self._size = size
+        self._width = 0  # of the model's vectors, when it is first needed
+        self._window: Window | None = None
+        self._session: Session  # of the present turn
+        self._stamp: UUID | None = None
+        self._shown: dict[int, int] = {}  # group of copies: the post whose vector the window has
+        self._looked_at: datetime | None = None
+        self._one_at_a_time = threading.Lock()
+
+    @contextmanager
+    def turn(self, session: Session) -> Iterator[Window]:
+        """The window as the database has it; others wait until the transaction ends."""
+        with self._one_at_a_time:
+            take_turn(session)
+            self._session = session
+            last = stamp_of(session)
+            if self._window is None or last is None or last != self._stamp:
+                self._window = self._restored(session)
+            else:
+                self._forget_removed(session, self._window)
+            self._stamp = None  # until all is written, what we hold may be ahead of the database
+            yield self._window
+            self._stamp = write_stamp(session)
+
+    def due(self, now: datetime) -> bool:
+        """Whether it is time for a considered look."""
+        if self._window is None or self._window.due():
+            return True
+        if not self._window.since_look:
+            return False
+        return self._looked_at is None or now - self._looked_at >= LOOK_EVERY
+
+    def place(
+        self, session: Session, window: Window, arrivals: Sequence[Candidate], now: datetime
+    ) -> None:
+        """Place posts whose readings were saved in this turn; older ones may find their place too.
+
+        What rises is flagged. The outermost caller commits.
+        """
+        posts = sorted(
+            (post for post in arrivals if post.vector.any()),
+            key=lambda post: (post.posted_at, post.post_id),
+        )
+        unheld = {post.copy_of for post in posts} - window.posts().keys()
+        elsewhere = _narratives_of(session, unheld)
+        fresh: dict[int, Arrival] = {}
+        for post in posts:
+            group = post.copy_of
+            if group in unheld and group not in fresh:
+                story = elsewhere.get(group)
+                fresh[group] = Arrival(
+                    group,
+                    post.author,
+                    post.text,
+                    _days(post.posted_at),
+                    post.vector,
+                    story if story in window.stories else None,
+                )
+                self._shown[group] = post.post_id
+        change = window.take(list(fresh.values()))
+        held = window.posts()
+        copied = {post.copy_of for post in posts if self._shown[post.copy_of] != post.post_id}
+        alone = {group for group in copied if held[group] == NONE}
+        for group in _carried_by_many(session, alone):
+            founded = window.found(group)
+            change.found_again |= founded.found_again
+        held = window.posts()
+        change.moved |= {post.copy_of: held[post.copy_of] for post in posts}
+        self._apply(session, window, change, now)
+
+    def settle(
+        self, session: Session, window: Window, look: Look, communities: Ints, now: datetime
+    ) -> None:
+        """Bring narratives into line with a considered look; propose where people are asked."""
+        before = {post: story for post, story in window.posts().items() if story != NONE}
+        change = window.settle(look, communities)
+        self._looked_at = now
+        # What people are asked about they can see.
+        asked = {one for pair in change.propose_merge for one in pair}
+        asked |= {narrative for narrative, _ in change.propose_split}
+        for story in asked & window.stories.keys():
+            window.stories[story].settled = True
+        change.found_again |= asked
+        self._apply(session, window, change, now, before)
+        revisions.propose(session, change.propose_merge, change.propose_split, now)
+
+    def mend(self, session: Session, window: Window) -> int:
+        """Make narratives that lost posts anew from what still stands; how many there were."""
+        ids = set(session.scalars(delete(Departure).returning(Departure.narrative_id)))
+        for narrative in recentre(session, ids):
+            if narrative.id in window.stories:
+                window.put(narrative.id, narrative.centroid)
+        return len(ids)
+
+    # Between memory and tables
+
+    def _restored(self, session: Session) -> Window:
+        if not self._width:
+            self._width = self._embedder.embed(["width"]).shape[1]
+        window = Window(self._width, self._next_id, self._size)
+        stories = {}
+        for row in session.execute(
+            select(
+                *(Narrative.id, Narrative.size, Narrative.first_post_at, Narrative.last_post_at),
+                *(Narrative.settled_at, func.vector_send(Narrative.centroid)),
+            ).where(Narrative.embedder == self._embedder.name, Narrative.merged_into.is_(None))
+        ):
+            story = Story(
+                row.size, _days(row.first_post_at), _days(row.last_post_at), bool(row.settled_at)
+            )
+            stories[row.id] = (story, _vector(row[-1]))
+        latest = session.execute(
+            select(
+                *(Post.id, Post.author, Post.text, Post.posted_at),
+                *(Reading.narrative_id, func.vector_send(Reading.embedding)),
+            )
+            .join(Reading, Reading.post_id == Post.id)
+            .where(
+                Reading.post_id == Reading.copy_of,
+                Reading.embedder == self._embedder.name,
+                func.vector_norm(Reading.embedding) > 0,
+            )
+            .order_by(Post.id.desc())
+            .limit(self._size)
+        ).all()
+        posts = [
+            Arrival(
+                row.id,
+                row.author,
+                row.text,
+                _days(row.posted_at),
+                _vector(row[-1]),
+                row.narrative_id if row.narrative_id in stories else None,
+            )
+            for row in reversed(latest)
+        ]
+        window.restore(stories, posts)
+        window.rules = revisions.rules(session)
+        self._shown = {post.post_id: post.post_id for post in posts}
+        return window
+
+    def _next_id(self) -> int:
+        sequence = func.pg_get_serial_sequence(Narrative.__tablename__, "id")
+        return int(self._session.execute(select(func.nextval(sequence))).scalar_one())
+
+    def _forget_removed(self, session: Session, window: Window) -> None:
+        shown = {self._shown.get(group, group): group for group in window.posts()}
+        asked = (
+            func.unnest(bindparam("ids", list(shown), ARRAY(BigInteger)))
+            .table_valued(column("id", BigInteger))
+            .render_derived()
+        )
+        gone = session.scalars(
+            select(asked.c.id).where(
+                ~select(Reading.post_id).where(Reading.post_id == asked.c.id).exists()
+            )
+        ).all()
+        if gone:
+            window.forget([shown[post] for post in gone])
+        self._shown = {group: post for post, group in shown.items() if post not in set(gone)}
+
+    def _apply(
+        self,
+        session: Session,
+        window: Window,
+        change: Change,
+        now: datetime,
+        before: Mapping[int, int] | None = None,
+    ) -> None:
+        """Write what has changed: readings, counts, narratives, the log, and flags.
+
+        ``before``: where the posts of the window were, for a considered look.
+        """
+        target = {group: None if s == NONE else s for group, s in change.moved.items()}
+        moves = {post: target[group] for post, group in self._copies(session, target)}
+        for old, keeper in change.merged.items():
+            theirs = select(Reading.post_id).where(Reading.narrative_id == old)
+            moves |= {post: keeper for post in session.scalars(theirs) if post not in moves}
+        self._found(session, window, {one for one in moves.values() if one is not None}, now)
+        seen = _settled(session, {*change.merged, *(before or {}).values()})
+        if before is not None:
+            self._log(session, change, seen, before, moves, now)
+        moved = move(session, moves)
+        absorb(session, change.merged)
+        for old, keeper in change.merged.items():
+            revisions.lead(session, old, keeper)
+        session.execute(
+            update(Narrative)
+            .where(Narrative.id.in_(change.found_again), Narrative.settled_at.is_(None))
+            .values(settled_at=now)
+        )
+        touched = {*moved.sizes, *change.merged.values()}
+        for narrative in session.scalars(select(Narrative).where(Narrative.id.in_(touched))).all():
+            if narrative.id in window.stories:
+                narrative.centroid = window.centroid(narrative.id)
+            was, size = moved.sizes.get(narrative.id, (narrative.size, narrative.size))
+            if narrative.size and (titles.due(was, size) or size < SHRUNK * was):
+                titles.retitle(session, narrative)
+        _dissolve(session, {*moved.sizes, *change.merged})
+        self._flag(session, window, moved, now)
+
+    def _copies(self, session: Session, groups: Collection[int]) -> list[tuple[int, int]]:
+        """All posts of these groups of copies that this model has read: (post id, group)."""
+        wanted = bindparam("groups", list(groups), ARRAY(BigInteger))
+        query = select(Reading.post_id, Reading.copy_of).where(
+            Reading.copy_of == any_(wanted), Reading.embedder == self._embedder.name
+        )
+        return [(post, group) for post, group in session.execute(query)]
+
+    def _found(
+        self, session: Session, window: Window, stories: Collection[int], now: datetime
+    ) -> None:
+        """Rows for the narratives that have none yet."""
+        known = set(session.scalars(select(Narrative.id).where(Narrative.id.in_(stories))))
+        new = sorted(set(stories) - known)
+        if new:
+            session.execute(
+                insert(Narrative),
+                [
+                    {
+                        "id": story,
+                        "title": "",
+                        "centroid": window.centroid(story),
+                        "embedder": self._embedder.name,
+                        "size": 0,
+                        "first_post_at": _moment(window.stories[story].first),
+                        "last_post_at": _moment(window.stories[story].last),
+                        "created_at": now,
+                    }
+                    for story in new
+                ],
+            )
+
+    def _log(
+        self,
+        session: Session,
+        change: Change,
+        seen: Collection[int],
+        before: Mapping[int, int],
+        moves: Mapping[int, int | None],
+        now: datetime,
+    ) -> None:
+        """Remember what the machine has merged and split of what people may have seen."""
+        for old, keeper in change.merged.items():
+            if old in seen:
+                theirs = session.scalars(select(Reading.post_id).where(Reading.narrative_id == old))
+                revisions.record(session, "merge", old, keeper, theirs.all(), now)
+        parts: dict[tuple[int, int], int] = {}
+        for group, story in change.moved.items():
+            was = before.get(group, NONE)
+            if was in seen and was not in change.merged and story not in (NONE, was):
+                parts[was, story] = parts.get((was, story), 0) + 1
+        founded = {story for story in change.moved.values() if story not in before.values()}
+        for (was, story), groups in parts.items():
+            if story in founded and groups >= STORY_POSTS:
+                leaving = session.scalars(
+                    select(Reading.post_id).where(Reading.narrative_id == was)
+                )
+                posts = [post for post in leaving if moves.get(post) == story]
+                revisions.record(session, "split", was, story, posts, now)
+
+    def _flag(self, session: Session, window: Window, moved: Moved, now: datetime) -> None:
+        """Flag what rises. What is flagged is at somebody's desk: people alone change it."""
+        standing = set(
+            session.scalars(
+                select(Narrative.id).where(Narrative.id.in_({one for one, _ in moved.endangered}))
+            )
+        )
+        cells = {cell for cell in moved.endangered if cell[0] in standing}
+        flagged = {flag.narrative_id for flag in evaluate(session, cells, now)}
+        if not flagged:
+            return
+        session.execute(
+            update(Narrative)
+            .where(Narrative.id.in_(flagged), Narrative.settled_at.is_(None))
+            .values(settled_at=now)
+        )
+        for story in flagged & window.stories.keys():
+            window.stories[story].settled = True
+        window.rules = replace(window.rules, touched={*window.rules.touched, *flagged})
+
+
+def _narratives_of(session: Session, groups: Collection[int]) -> dict[int, int]:
+    """The narratives that groups of copies are in."""
+    query = (
+        select(Reading.copy_of, func.max(Reading.narrative_id))
+        .where(Reading.copy_of.in_(groups), Reading.narrative_id.is_not(None))
+        .group_by(Reading.copy_of)
+    )
+    return {group: narrative for group, narrative in session.execute(query) if narrative}
+
+
+def _carried_by_many(session: Session, groups: Collection[int]) -> list[int]:
+    """Those groups of copies that enough accounts carry to be a narrative each."""
+    query = (
+        select(Reading.copy_of)
+        .join(Post, Post.id == Reading.post_id)
+        .where(Reading.copy_of.in_(groups))
+        .group_by(Reading.copy_of)
+        .having(func.count(Post.author.distinct()) >= FOUNDING_ACCOUNTS)
+        .order_by(Reading.copy_of)
+    )
+    return list(session.scalars(query)) if groups else []
+
+
+def _settled(session: Session, stories: Collection[int]) -> set[int]:
+    """Those narratives that people may have seen."""
+    query = select(Narrative.id).where(Narrative.id.in_(stories), Narrative.settled_at.is_not(None))
+    return set(session.scalars(query))
+
+
+def _dissolve(session: Session, stories: Collection[int]) -> None:
+    """Delete young narratives that have no posts any more; nobody has seen them."""
+    empty = set(
+        session.scalars(
+            select(Narrative.id).where(
+                Narrative.id.in_(stories),
+                Narrative.settled_at.is_(None),
+                ~select(Reading.post_id).where(Reading.narrative_id == Narrative.id).exists(),
+            )
+        )
+    )
+    for table in (HourlyCount, Departure):
+        session.execute(delete(table).where(table.narrative_id.in_(empty)))
+    session.execute(delete(Narrative).where(Narrative.id.in_(empty)))
+
+
+def _days(moment: datetime) -> float:
+    return (moment - _EPOCH) / timedelta(days=1)
+
+
+def _moment(days: float) -> datetime:
+    return _EPOCH + timedelta(days=days)
+
+
+def _vector(sent: bytes) -> Floats:
+    """A vector as pgvector sends it: two numbers of 16 bits, then its parts, big-endian."""
+    return np.frombuffer(sent, ">f4", offset=4).astype(np.float32)

@@ -1,0 +1,534 @@
+"""Correcting narratives: what people say about them, what the machine asks, and undoing both.
+
+Each verb takes the turn, so that nobody places posts meanwhile, and leaves a stamp, so that every
+later placing keeps to it. The caller commits.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    any_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session, joinedload
+
+from monitor import counters, titles
+from monitor.incitement import loaded
+from monitor.models import Flag, Narrative, Reading, Revision, RevisionPost
+from monitor.narratives import recentre
+from monitor.turns import take_turn, write_stamp
+from monitor.window import Rules
+
+TITLE_CHARS = 120
+SAME_SPLIT = 0.5  # share of posts: a split like one that people have refused is not asked again
+
+
+class RevisionSettledError(ValueError):
+    """Somebody else was first, or what it was about has gone; one sentence says so."""
+
+
+# What people do
+
+
+def merge(session: Session, narrative: Narrative, other: Narrative, by: int, now: datetime) -> None:
+    """Say that ``narrative`` and ``other`` are one: its posts go to ``other``, its id leads there.
+
+    ValueError when they already are, or when their posts were read by different models.
+    """
+    take_turn(session)
+    _two_that_stand(narrative, other)
+    _merge(session, _new(session, "merge", narrative, other, by, now), other)
+    write_stamp(session)
+
+
+def split(
+    session: Session, narrative: Narrative, groups: Collection[int], by: int, now: datetime
+) -> Narrative:
+    """Say that these groups of copies (Reading.copy_of) tell a story of their own; the new one.
+
+    ValueError when none of them is in the narrative, or all are.
+    """
+    take_turn(session)
+    _stands(narrative)
+    posts = _posts_in(session, narrative, groups)
+    revision = _new(session, "split", narrative, None, by, now)
+    _put_posts(session, revision, posts)
+    other = _split(session, revision, now)
+    write_stamp(session)
+    return other
+
+
+def move_out(
+    session: Session,
+    narrative: Narrative,
+    group: int,
+    other: Narrative | None,
+    by: int,
+    now: datetime,
+) -> None:
+    """Say that a text, with its copies, does not belong to a narrative but to ``other``, or none.
+
+    ValueError when it is not there any more, or was the last one.
+    """
+    take_turn(session)
+    _stands(narrative)
+    if other is not None:
+        _two_that_stand(narrative, other)
+    posts = _posts_in(session, narrative, [group])
+    revision = _new(session, "move", narrative, other, by, now)
+    _put_posts(session, revision, posts)
+    _relocate(session, revision, posts, other)
+    write_stamp(session)
+
+
+def rename(session: Session, narrative: Narrative, title: str, by: int, now: datetime) -> None:
+    """Give a narrative a person's title, which stays. ValueError for an unfit one."""
+    title = " ".join(title.split())
+    if not title:
+        raise ValueError("Give it a title.")
+    if len(title) > TITLE_CHARS:
+        raise ValueError(f"Say it in {TITLE_CHARS} characters; these are {len(title)}.")
+    bad = next((word for word in titles.WORD.findall(title) if loaded(word)), None)
+    if bad is not None:
+        raise ValueError(
+            f"“{bad}” is a loaded word, and titles are read aloud, quoted and sent. Say it plainly."
+        )
+    take_turn(session)
+    _stands(narrative)
+    _new(session, "rename", narrative, None, by, now).text = title
+    narrative.title, narrative.named_by, narrative.settled_at = title, by, _settled(narrative, now)
+    write_stamp(session)
+
+
+def dismiss(session: Session, narrative: Narrative, reason: str, by: int, now: datetime) -> None:
+    """Put a narrative away: it goes on gathering its posts, and comes back with a flag alone.
+
+    ValueError when no reason is given.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise ValueError("Say why, so that the next person who meets it knows.")
+    take_turn(session)
+    _stands(narrative)
+    if narrative.dismissed_at is not None:
+        raise RevisionSettledError("Somebody else has put it away already.")
+    _new(session, "dismiss", narrative, None, by, now).text = reason
+    narrative.dismissed_at, narrative.settled_at = now, _settled(narrative, now)
+    write_stamp(session)
+
+
+def accept(session: Session, revision: Revision, by: int, now: datetime) -> None:
+    """Do what the machine proposes. RevisionSettledError when that is settled or moot."""
+    take_turn(session)
+    _settle(session, revision, "proposed", "done", by, now)
+    narrative, other = revision.narrative, revision.other
+    if narrative.merged_into is not None or (other is not None and other.merged_into is not None):
+        raise RevisionSettledError("One of the two has been merged meanwhile: look at it again.")
+    if other is not None:
+        _merge(session, revision, other)
+    else:
+        _split(session, revision, now)
+    write_stamp(session)
+
+
+def refuse(session: Session, revision: Revision, by: int, now: datetime) -> None:
+    """Leave things as they are; it is not proposed again. RevisionSettledError as in ``accept``."""
+    take_turn(session)
+    _settle(session, revision, "proposed", "refused", by, now)
+    write_stamp(session)
+
+
+def undo(session: Session, revision: Revision, by: int, now: datetime) -> None:
+    """Take a revision back, a person's or the machine's: posts that still stand return.
+
+    A merge that is undone keeps the two apart from now on. RevisionSettledError when somebody
+    was first.
+    """
+    take_turn(session)
+    _settle(session, revision, "done", "undone", by, now)
+    narrative = revision.narrative
+    if revision.kind == "rename":
+        _title_again(session, narrative)
+    elif revision.kind == "dismiss":
+        narrative.dismissed_at = None
+    else:
+        _return_posts(session, revision)
+    write_stamp(session)
+
+
+# What the machine does
+
+
+def record(
+    session: Session, kind: str, narrative: int, other: int, posts: Sequence[int], now: datetime
+) -> None:
+    """Remember a merge or split that the machine makes by itself; the caller has the turn."""
+    revision = Revision(
+        kind=kind, state="done", narrative_id=narrative, other_id=other, text="", made_at=now
+    )
+    session.add(revision)
+    _put_posts(session, revision, posts)
+
+
+def propose(
+    session: Session,
+    merges: Iterable[tuple[int, int]],
+    splits: Iterable[tuple[int, Sequence[int]]],
+    now: datetime,
+) -> None:
+    """Ask people about narratives that are theirs; never twice, nor what they have refused.
+
+    ``splits`` are of narratives and groups of copies. The caller has the turn.
+    """
+    for narrative, other in merges:
+        if not _asked(session, "merge", narrative, other):
+            session.add(
+                Revision(
+                    kind="merge",
+                    state="proposed",
+                    narrative_id=narrative,
+                    other_id=other,
+                    text="",
+                    made_at=now,
+                )
+            )
+            session.flush()
+    for narrative, groups in splits:
+        posts = session.scalars(
+            select(Reading.post_id).where(Reading.narrative_id == narrative, _among(groups))
+        ).all()
+        if not posts or any(_alike(old, posts) for old in _splits(session, narrative)):
+            continue
+        revision = Revision(
+            kind="split", state="proposed", narrative_id=narrative, text="", made_at=now
+        )
+        session.add(revision)
+        _put_posts(session, revision, posts)
+
+
+def lead(session: Session, old: int, keeper: int) -> None:
+    """Let a merged narrative's id, and those that led to it, lead to the one that has its posts."""
+    session.execute(
+        update(Narrative)
+        .where(or_(Narrative.id == old, Narrative.merged_into == old))
+        .values(merged_into=keeper)
+    )
+
+
+# What is said
+
+
+def rules(session: Session) -> Rules:
+    """What people have said, as the window keeps to it."""
+    stands = dict(
+        session.execute(
+            select(Narrative.id, Narrative.merged_into).where(Narrative.merged_into.is_not(None))
+        ).all()
+    )
+
+    def now_in(narrative: int) -> int:
+        return stands.get(narrative) or narrative
+
+    touched = {now_in(one) for one in session.scalars(select(Flag.narrative_id).distinct())}
+    apart: set[frozenset[int]] = set()
+    theirs = or_(Revision.made_by.is_not(None), Revision.settled_by.is_not(None))
+    moves: list[Revision] = []
+    for revision in session.scalars(select(Revision).where(theirs)):
+        if revision.state == "undone" and revision.kind not in ("merge", "split"):
+            continue
+        pair = {now_in(one) for one in (revision.narrative_id, revision.other_id) if one}
+        touched |= pair
+        two = revision.kind == "merge" and revision.state in ("refused", "undone")
+        if (two or (revision.kind == "split" and revision.state == "done")) and len(pair) == 2:
+            apart.add(frozenset(pair))
+        if revision.kind == "move":
+            moves.append(revision)
+    groups = (
+        select(RevisionPost.revision_id, Reading.copy_of)
+        .join(Reading, Reading.post_id == RevisionPost.post_id)
+        .where(RevisionPost.revision_id.in_([move.id for move in moves]))
+        .distinct()
+    )
+    left = {move.id: now_in(move.narrative_id) for move in moves}
+    not_here = {(group, left[revision]) for revision, group in session.execute(groups)}
+    return Rules(touched, apart, not_here)
+
+
+def history(session: Session, narrative: Narrative) -> list[Revision]:
+    """What was done to a narrative or asked about it, newest first."""
+    return list(
+        session.scalars(
+            select(Revision)
+            .where(or_(Revision.narrative_id == narrative.id, Revision.other_id == narrative.id))
+            .options(joinedload(Revision.narrative), joinedload(Revision.other))
+            .order_by(Revision.id.desc())
+        )
+    )
+
+
+def proposals(session: Session) -> list[Revision]:
+    """What the machine asks people and nobody has answered, of narratives that still stand."""
+    other = select(Narrative.id).where(Narrative.merged_into.is_(None))
+    return list(
+        session.scalars(
+            select(Revision)
+            .where(
+                Revision.state == "proposed",
+                Revision.narrative_id.in_(other),
+                or_(Revision.other_id.is_(None), Revision.other_id.in_(other)),
+            )
+            .options(joinedload(Revision.narrative), joinedload(Revision.other))
+            .order_by(Revision.id)
+        )
+    )
+
+
+def examples(session: Session, revision: Revision, limit: int) -> Sequence[Reading]:
+    """Some posts that a revision is about, of different texts, as they stand now."""
+    first = (
+        select(func.min(Reading.post_id))
+        .join(RevisionPost, RevisionPost.post_id == Reading.post_id)
+        .where(RevisionPost.revision_id == revision.id)
+        .group_by(Reading.copy_of)
+        .order_by(func.min(Reading.post_id))
+        .limit(limit)
+    )
+    query = select(Reading).where(Reading.post_id.in_(first)).options(joinedload(Reading.post))
+    return session.scalars(query.order_by(Reading.post_id)).all()
+
+
+# Steps of the verbs
+
+
+def _merge(session: Session, revision: Revision, keeper: Narrative) -> None:
+    old = revision.narrative
+    posts = _posts_of(session, old)
+    _put_posts(session, revision, posts)
+    counters.move(session, dict.fromkeys(posts, keeper.id))
+    counters.absorb(session, {old.id: keeper.id})
+    lead(session, old.id, keeper.id)
+    session.expire_all()
+    keeper.settled_at = _settled(keeper, revision.made_at)
+    recentre(session, {keeper.id})
+
+
+def _split(session: Session, revision: Revision, now: datetime) -> Narrative:
+    narrative = revision.narrative
+    posts = _posts_of(session, narrative, revision)
+    if not posts:
+        raise RevisionSettledError("None of its posts are there any more.")
+    if len(posts) == len(_posts_of(session, narrative)):
+        raise ValueError("These are all of its posts: nothing would be left. Rename it instead.")
+    other = Narrative(
+        title="",
+        centroid=narrative.centroid,
+        embedder=narrative.embedder,
+        size=0,
+        first_post_at=narrative.last_post_at,
+        last_post_at=narrative.first_post_at,
+        created_at=now,
+        settled_at=now,
+    )
+    session.add(other)
+    session.flush()
+    revision.other_id = other.id
+    _relocate(session, revision, posts, other)
+    return other
+
+
+def _relocate(
+    session: Session, revision: Revision, posts: Sequence[int], other: Narrative | None
+) -> None:
+    """Move posts out of a revision's narrative."""
+    narrative = revision.narrative
+    if len(posts) == len(_posts_of(session, narrative)):
+        raise ValueError("It is the last text of this narrative. Put the narrative away instead.")
+    counters.move(session, dict.fromkeys(posts, None if other is None else other.id))
+    session.expire_all()
+    narrative.settled_at = _settled(narrative, revision.made_at)
+    if other is not None:
+        other.settled_at = _settled(other, revision.made_at)
+    recentre(session, {narrative.id} | ({other.id} if other is not None else set()))
+
+
+def _return_posts(session: Session, revision: Revision) -> None:
+    """Bring the posts of a merge, split or move back, as far as they are where it put them."""
+    narrative, other = revision.narrative, revision.other
+    where = None if other is None else other.merged_into or other.id
+    home = narrative.merged_into or narrative.id
+    if revision.kind == "merge":
+        _free(session, narrative)
+        home = narrative.id
+    theirs = select(RevisionPost.post_id).where(RevisionPost.revision_id == revision.id)
+    here = Reading.narrative_id.is_(None) if where is None else Reading.narrative_id == where
+    posts = session.scalars(select(Reading.post_id).where(Reading.post_id.in_(theirs), here)).all()
+    counters.move(session, dict.fromkeys(posts, home))
+    session.expire_all()
+    if other is not None and revision.kind == "split" and not _posts_of(session, other):
+        counters.absorb(session, {other.id: home})
+        lead(session, other.id, home)
+    recentre(session, {home} | ({where} if where is not None else set()))
+
+
+def _free(session: Session, narrative: Narrative) -> None:
+    """Let a merged narrative stand again, and those lead to it that were merged into it."""
+    into = dict(
+        session.execute(
+            select(Revision.narrative_id, Revision.other_id)
+            .where(Revision.kind == "merge", Revision.state == "done")
+            .order_by(Revision.id)
+        ).all()
+    )
+    narrative.merged_into = None
+    session.flush()
+    for old in session.scalars(select(Narrative).where(Narrative.merged_into.is_not(None))).all():
+        at: int | None = old.id
+        while at is not None and at != narrative.id:
+            at = into.get(at)
+        if at == narrative.id and old.id != narrative.id:
+            old.merged_into = narrative.id
+    session.flush()
+
+
+def _title_again(session: Session, narrative: Narrative) -> None:
+    """The title before the last one: an earlier person's, or else the machine's."""
+    earlier = session.scalars(
+        select(Revision)
+        .where(
+            Revision.kind == "rename",
+            Revision.state == "done",
+            Revision.narrative_id == narrative.id,
+        )
+        .order_by(Revision.id.desc())
+        .limit(1)
+    ).first()
+    narrative.named_by = None if earlier is None else earlier.made_by
+    if earlier is None:
+        titles.retitle(session, narrative)
+    else:
+        narrative.title = earlier.text
+
+
+def _new(
+    session: Session,
+    kind: str,
+    narrative: Narrative,
+    other: Narrative | None,
+    by: int,
+    now: datetime,
+) -> Revision:
+    revision = Revision(
+        kind=kind,
+        state="done",
+        narrative=narrative,
+        other=other,
+        text="",
+        made_by=by,
+        made_at=now,
+    )
+    session.add(revision)
+    session.flush()
+    return revision
+
+
+def _settle(
+    session: Session, revision: Revision, state: str, into: str, by: int, now: datetime
+) -> None:
+    session.refresh(revision, ["state", "settled_by", "settled_at"])
+    if revision.state != state:
+        raise RevisionSettledError("Somebody else has settled that already. Nothing was changed.")
+    revision.state, revision.settled_by, revision.settled_at = into, by, now
+    session.flush()
+
+
+def _settled(narrative: Narrative, now: datetime) -> datetime:
+    return narrative.settled_at or now
+
+
+def _stands(narrative: Narrative) -> None:
+    if narrative.merged_into is not None:
+        raise RevisionSettledError("It has been merged into another one meanwhile.")
+
+
+def _two_that_stand(narrative: Narrative, other: Narrative) -> None:
+    _stands(narrative)
+    _stands(other)
+    if narrative.id == other.id:
+        raise ValueError("That is this narrative itself.")
+    if narrative.embedder != other.embedder:
+        raise ValueError("Their posts were read by different language models.")
+
+
+def _posts_in(session: Session, narrative: Narrative, groups: Collection[int]) -> Sequence[int]:
+    posts = session.scalars(
+        select(Reading.post_id).where(Reading.narrative_id == narrative.id, _among(groups))
+    ).all()
+    if not posts:
+        raise RevisionSettledError("That is not in this narrative any more.")
+    return posts
+
+
+def _posts_of(
+    session: Session, narrative: Narrative, revision: Revision | None = None
+) -> Sequence[int]:
+    """The posts of a narrative that stand; of these the ones that a revision is about."""
+    query = select(Reading.post_id).where(Reading.narrative_id == narrative.id)
+    if revision is not None:
+        theirs = select(RevisionPost.post_id).where(RevisionPost.revision_id == revision.id)
+        query = query.where(Reading.post_id.in_(theirs))
+    return session.scalars(query).all()
+
+
+def _put_posts(session: Session, revision: Revision, posts: Sequence[int]) -> None:
+    session.flush()
+    if posts:
+        session.execute(
+            insert(RevisionPost),
+            [{"revision_id": revision.id, "post_id": post} for post in posts],
+        )
+
+
+def _asked(session: Session, kind: str, one: int, other: int) -> bool:
+    pair = (one, other)
+    query = select(Revision.id).where(
+        Revision.kind == kind,
+        or_(Revision.state == "proposed", Revision.settled_by.is_not(None)),
+        Revision.narrative_id.in_(pair),
+        Revision.other_id.in_(pair),
+    )
+    return session.scalars(query.limit(1)).first() is not None
+
+
+def _splits(session: Session, narrative: int) -> list[set[int]]:
+    """The posts of the splits of a narrative that wait for an answer or had a no."""
+    rows = session.execute(
+        select(Revision.id, RevisionPost.post_id)
+        .join(RevisionPost, RevisionPost.revision_id == Revision.id)
+        .where(
+            Revision.kind == "split",
+            Revision.state != "done",
+            Revision.narrative_id == narrative,
+        )
+    )
+    found: dict[int, set[int]] = {}
+    for revision, post in rows:
+        found.setdefault(revision, set()).add(post)
+    return list(found.values())
+
+
+def _alike(one: set[int], other: Sequence[int]) -> bool:
+    shared = len(one.intersection(other))
+    return shared > SAME_SPLIT * min(len(one), len(other))
+
+
+def _among(groups: Collection[int]) -> ColumnElement[bool]:
+    return Reading.copy_of == any_(bindparam("groups", list(groups), ARRAY(BigInteger)))
