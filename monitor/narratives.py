@@ -28,6 +28,8 @@ RECENT = timedelta(days=7)  # how far before its last post a narrative is judged
 REMOVED = "All its posts were removed"  # the title of a narrative that has none left
 SHOWN = 100  # narratives on one page
 SERIES_HOURS = 24 * 7  # the longest timeline
+NEAR = 0.5  # cosine of two centroids: the subject may be the same
+NEAR_SHOWN = 8
 COORDINATED = 3  # accounts that carry one text: fewer is a person and a friend
 
 
@@ -158,6 +160,30 @@ def list_narratives(
         .limit(limit)
     )
     return [NarrativeRow(*row) for row in rows]
+
+
+def count_dismissed(session: Session) -> int:
+    """How many narratives are put away."""
+    query = select(func.count()).select_from(Narrative)
+    return session.scalar(query.where(*standing(), Narrative.dismissed_at.is_not(None))) or 0
+
+
+def near(session: Session, narrative: Narrative, limit: int = NEAR_SHOWN) -> list[Narrative]:
+    """Other narratives that may be about the same, the nearest first, sleeping ones too."""
+    distance = Narrative.centroid.cosine_distance(narrative.centroid)
+    return list(
+        session.scalars(
+            select(Narrative)
+            .where(
+                *standing(),
+                Narrative.id != narrative.id,
+                Narrative.embedder == narrative.embedder,
+                distance < 1 - NEAR,
+            )
+            .order_by(distance)
+            .limit(limit)
+        )
+    )
 
 
 def texts_of(session: Session, narrative: Narrative, limit: int) -> list[Said]:

@@ -32,14 +32,20 @@ from desk.models import ROLES
 from desk.security import COOKIE
 from desk.settings import Settings
 from desk.wiring import Wiring, wire
-from monitor.models import Flag, Reading
+from monitor.models import Flag, Reading, Revision
 from monitor.narratives import hour_of
+from monitor.revisions import rename
 from sources import register, watches
 from sources.bluesky import NO_UNAUTHENTICATED
 from sources.matching import Rule
 from sources.models import HiddenPost, PassingPost, Post, RejectedItem
 from sources.policy import Policies, SourcePolicy
-from tests.campaigns.cast import approve_message, make_flag, make_message
+from tests.campaigns.cast import (
+    MONICA_MONITOR,
+    approve_message,
+    make_flag,
+    make_message,
+)
 
 HOUSE = Path(__file__).parent.parent
 ROOMS = ("sources", "monitor", "campaigns", "desk")
@@ -330,6 +336,7 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
                 read_at=now,
             )
         )
+    rename(session, narrative, "Plain words", MONICA_MONITOR, now)
     source = by_platform["bluesky"]
     passing = {"platform": "bluesky", "uri": _mark("passing"), "text": _mark("passing")}
     session.add(PassingPost(source_id=source.id, **passing, collected_at=now))
@@ -337,7 +344,9 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
     session.add(RejectedItem(source_id=source.id, reason="unreadable", raw=raw, at=now))
     session.flush()
 
-    def every(table: type[Flag] | type[Campaign] | type[Consent] | type[Voice]) -> list[str]:
+    def every(
+        table: type[Flag] | type[Campaign] | type[Consent] | type[Voice] | type[Revision],
+    ) -> list[str]:
         return [str(row_id) for row_id in session.scalars(select(table.id))]
 
     return {
@@ -349,6 +358,7 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
         "flag_id": every(Flag),
         "campaign_id": every(Campaign),
         "consent_id": every(Consent),
+        "revision_id": every(Revision),
         "verb": ["pause"],
     }
 
