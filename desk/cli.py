@@ -25,6 +25,7 @@ from desk.settings import Settings, SettingsError, child_environment, load_setti
 from desk.streams import Streams, collect_source, read_stream
 from desk.wiring import Wiring, clock, database_url, wire
 from monitor.embed import ModelUnavailableError
+from monitor.portrait import atlas
 from sources import register
 
 app = typer.Typer(
@@ -107,6 +108,8 @@ def serve_web(wiring: Wiring) -> None:
     """Serve pages until the process is asked to stop."""
     settings = wiring.settings
     signal.signal(signal.SIGTERM, _stop)  # uvicorn hands the signal back when it is done
+    # Made when first asked for, in seconds; nobody should wait for it on a page.
+    threading.Thread(target=atlas, name="atlas", daemon=True).start()
     uvicorn.run(
         create_app(wiring),
         host=settings.host,

@@ -26,7 +26,7 @@ from sources.models import Post
 from sources.places import COUNTY_KIND, MARKS_WITHIN, SHORT_FOR, WORD, Place, find_places, place_of
 
 WAVE_SILENCE = timedelta(days=SILENCE_DAYS)  # after which a story counts as ended (monitor.graph)
-NEAREST = 200  # distinct texts, the nearest to the centroid, among which a mild one is looked for
+NEAREST = 200  # distinct texts, the most typical ones, among which a mild one is looked for
 FACE_LETTERS = 30  # fewer letters ("so true", a link) tell nobody what a narrative says
 # Posts in which places are looked for, spread over the whole narrative. A place that one post in
 # ten names is then counted within three in a hundred (1.96 standard errors).
@@ -115,7 +115,7 @@ def _typical(session: Session, narrative: Narrative) -> Reading | None:
     distance = Reading.embedding.cosine_distance(narrative.centroid).label("distance")
     # Each text once: ten thousand copies of one unfit text must not hide all others.
     texts = (
-        select(Reading.post_id, Reading.level, distance)
+        select(Reading.post_id, distance)
         .where(
             Reading.narrative_id == narrative.id,
             Reading.embedder == narrative.embedder,
@@ -129,7 +129,7 @@ def _typical(session: Session, narrative: Narrative) -> Reading | None:
         select(Reading)
         .join(texts, texts.c.post_id == Reading.post_id)
         .options(joinedload(Reading.post))
-        .order_by(texts.c.level, texts.c.distance, texts.c.post_id)
+        .order_by(texts.c.distance, texts.c.post_id)
         .limit(NEAREST)
     )
     return mildest_face(session.scalars(query))
@@ -211,7 +211,7 @@ def places_named(posts: Sequence[tuple[str, str | None]]) -> list[tuple[Place, i
     for (text, card), times in said.items():
         seen.update(dict.fromkeys(_words(f"{text} {card or ''}"), times))
     words = {word for word, times in seen.items() if times >= least}
-    likely = [place for place, needed in _atlas().items() if needed <= words]
+    likely = [place for place, needed in atlas().items() if needed <= words]
     matcher = Matcher({n: Rule(places=(place.code,)) for n, place in enumerate(likely)})
     naming: dict[int, set[int]] = {}  # place → the texts that name it
     for n, (text, card) in enumerate(said):
@@ -235,13 +235,13 @@ def places_named(posts: Sequence[tuple[str, str | None]]) -> list[tuple[Place, i
 
 
 @cache
-def _atlas() -> Mapping[Place, frozenset[str]]:
+def atlas() -> Mapping[Place, frozenset[str]]:
     """Each place and the words without which no post names it, larger places of a state first.
 
     To ask a matcher for forty thousand places takes seconds to set up; these words leave a few. A
     state is looked for always: it has many names.
     """
-    atlas: dict[Place, frozenset[str]] = {}
+    places: dict[Place, frozenset[str]] = {}
     for number in range(1, LAST_STATE + 1):
         try:
             state = place_of(f"{number:02}")
@@ -249,8 +249,8 @@ def _atlas() -> Mapping[Place, frozenset[str]]:
             continue
         for place in find_places(state.name, ALL_PLACES):
             if place.state == state.state:
-                atlas[place] = frozenset() if place == state else frozenset(_name(place))
-    return atlas
+                places[place] = frozenset() if place == state else frozenset(_name(place))
+    return places
 
 
 def _name(place: Place) -> set[str]:

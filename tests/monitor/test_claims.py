@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 
 from monitor.claims import CLAIM, CLAIM_TEXTS, SAMPLED, claims_of, partition
 from monitor.graph import NONE
@@ -41,16 +41,17 @@ def around(axis, cosine, other=3):
 
 
 def test_texts_join_at_the_threshold_and_not_below():
-    assert partition(rows(BALLOTS, around(BALLOTS, CLAIM + 0.01))).tolist() == [0, 0]
-    assert partition(rows(BALLOTS, around(BALLOTS, CLAIM - 0.01))).tolist() == [NONE, NONE]
+    assert partition(rows(BALLOTS, around(BALLOTS, 0.61))).tolist() == [0, 0]
+    assert partition(rows(BALLOTS, around(BALLOTS, 0.59))).tolist() == [NONE, NONE]
 
 
 def test_the_mean_of_a_claim_decides_whatever_its_first_text_was():
     half = np.degrees(np.arccos(CLAIM + 0.01)) / 2
     pair = (flat(half), flat(-half))  # their mean points along the first axis
-    near, far = unit(0.63, 0, 0.777), unit(0.5, 0, -0.866)
+    near, far = around(BALLOTS, CLAIM + 0.03), around(BALLOTS, CLAIM - 0.02)
     assert max(near @ one for one in pair) < CLAIM
-    assert partition(rows(*pair, near, far)).tolist() == [0, 0, 0, NONE]
+    assert partition(rows(*pair, near)).tolist() == [0, 0, 0]
+    assert partition(rows(*pair, far)).tolist() == [0, 0, NONE]
 
 
 def test_a_text_joins_the_nearest_claim_it_fits():
@@ -200,6 +201,7 @@ def test_two_claims_and_a_remark(session, story, found, tell, now):
         tell("The police will not come on Tuesday", POLICE, 4, "dot"),
         tell("On Tuesday no police, says the sheriff", POLICE, 3, "dot", level=3),
     ]
+    tell("The police will not come on Tuesday!", POLICE, 2, "dot", copy_of=police[0].copy_of)
     tell("My tomatoes turned red", NOTHING)
     elsewhere = found("Other")
     tell("The ballots again", BALLOTS, 99, "eve", elsewhere, level=4, copy_of=ballots[0].copy_of)
@@ -207,8 +209,8 @@ def test_two_claims_and_a_remark(session, story, found, tell, now):
     session.expire_all()
     first, second = claims_of(session, story)
     assert first.groups == [reading.copy_of for reading in police]
-    assert (first.level, first.texts, first.posts, first.accounts) == (3, 2, 2, 1)
-    assert (first.first_at, first.last_at) == (now - 4 * HOUR, now - 3 * HOUR)
+    assert (first.level, first.texts, first.posts, first.accounts) == (3, 2, 3, 1)
+    assert (first.first_at, first.last_at) == (now - 4 * HOUR, now - 2 * HOUR)
     assert first.example is police[0]
     assert {"police", "tuesday"} & set(first.title.lower().split())
     assert "depot" not in first.title.lower()
@@ -219,6 +221,18 @@ def test_two_claims_and_a_remark(session, story, found, tell, now):
     assert copy.post_id not in second.groups
     assert {"depot", "ballots"} <= set(second.title.lower().split())
     assert "post" in second.example.__dict__  # loaded: a page asks no more
+
+
+def test_a_claim_is_named_by_what_the_rest_of_the_story_does_not_say(session, story, tell):
+    for number in range(6):
+        tell(f"Warehouse county ballots {'truck' * (number > 0)} {number}", BALLOTS)
+        tell(f"Warehouse county police {'sheriff' * (number > 0)} {number}", POLICE)
+    tell("Truck and sheriff are both in the photo", NOTHING)
+    ballots, police = sorted(claims_of(session, story), key=lambda claim: claim.groups)
+    for claim, telling in ((ballots, {"ballots", "truck"}), (police, {"police", "sheriff"})):
+        first_two = {word for term in claim.title.lower().split(" · ")[:2] for word in term.split()}
+        assert telling <= first_two
+        assert "warehouse" not in first_two
 
 
 def test_a_single_claim_needs_no_second_level(session, story, tell):
@@ -259,8 +273,11 @@ def test_the_example_is_typical_and_mild_where_that_is_possible(session, story, 
     tell(f"{danger} (near too)", around(NOTHING, 0.9, 5), level=4)
     assert example_of(session, story, "bridge") == f"{danger} (near)"  # a monitor must see it
     unfit = "The rats on the bridge must be looked at by everybody"
-    tell(unfit, around(NOTHING, 0.7, 6), level=1)
+    tell(unfit, around(NOTHING, 0.95, 4), level=1)
     assert example_of(session, story, "bridge") == unfit
+    rude = "The bridge is open to all those people, I can't stand them"
+    tell(rude, around(NOTHING, 0.85, 7), level=1)
+    assert example_of(session, story, "bridge") == rude
     tell("The bridge is open to everybody who walks there", around(NOTHING, 0.7, 7), level=0)
     tell("The bridge is open to all walkers all day long", around(NOTHING, 0.8, 6), level=0)
     assert example_of(session, story, "bridge") == "The bridge is open to all walkers all day long"
@@ -285,7 +302,9 @@ def test_a_text_whose_first_copy_has_no_vector_is_still_read(session, story, tel
     assert claim.groups == [first.copy_of + 2, first.copy_of]
 
 
-def test_the_latest_texts_are_looked_at_by_when_they_were_last_carried(session, story, tell, now):
+def test_the_latest_texts_are_looked_at_by_when_they_were_last_carried(
+    session, story, found, tell, now
+):
     old = [tell(f"The water is bad {number}", NOTHING, 500) for number in range(3)]
     posts = [
         {
@@ -297,12 +316,13 @@ def test_the_latest_texts_are_looked_at_by_when_they_were_last_carried(session, 
             "posted_at": now - HOUR * (400 - number / 10),
             "collected_at": now,
         }
-        for number in range(SAMPLED - 2)
+        for number in range(2 * SAMPLED - 2)
     ]
     ids = session.scalars(insert(Post).returning(Post.id, sort_by_parameter_order=True), posts)
+    where = [story] * (SAMPLED - 2) + [found("Other")] * SAMPLED  # all of it later
     many = [
-        reading_of(post_id, (BALLOTS, POLICE)[number % 2], story, posts[number]["posted_at"])
-        for number, post_id in enumerate(ids)
+        reading_of(post_id, (BALLOTS, POLICE)[n % 2], where[n], posts[n]["posted_at"])
+        for n, post_id in enumerate(ids)
     ]
     session.execute(insert(Reading), many)
     texts = sorted(claim.texts for claim in claims_of(session, story))
@@ -315,3 +335,22 @@ def test_the_latest_texts_are_looked_at_by_when_they_were_last_carried(session, 
     water = min(claims_of(session, story), key=lambda claim: claim.texts)
     assert water.groups == [reading.copy_of for reading in old[:2]]
     assert (water.posts, water.first_at, water.last_at) == (4, now - 500 * HOUR, now - HOUR)
+
+
+def test_more_texts_take_no_more_queries(session, story, tell, engine):
+    seen = []
+
+    def note(connection, cursor, statement, *rest):
+        seen.append(statement)
+
+    two_claims(tell)
+    counts = []
+    for _ in range(2):
+        session.expire_all()
+        event.listen(engine, "before_cursor_execute", note)
+        assert len(claims_of(session, story)) == 2
+        event.remove(engine, "before_cursor_execute", note)
+        counts.append(len(seen))
+        seen.clear()
+        two_claims(tell)
+    assert counts[0] == counts[1] <= 3

@@ -1,19 +1,46 @@
 """A narrative's face is mild and typical; where, when and in which languages it went is counted."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from monitor.graph import SILENCE_DAYS
 from monitor.languages import UNKNOWN
 from monitor.models import DANGEROUS_LEVEL, HourlyCount, Narrative, Reading
-from monitor.portrait import NEAREST, PLACES, READ_FOR_PLACES, places_named, portrait
+from monitor.portrait import (
+    NEAREST,
+    PLACES,
+    READ_FOR_PLACES,
+    is_mild,
+    places_named,
+    portrait,
+)
 from sources.models import Post
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 CALM = "Does anybody know where the ballots of our precinct are kept"
+
+
+@pytest.fixture
+def queries(engine):
+    """``with queries() as list``: the statements that reach the database meanwhile."""
+
+    @contextmanager
+    def watch():
+        seen = []
+
+        def note(connection, cursor, statement, *rest):
+            seen.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        yield seen
+        event.remove(engine, "before_cursor_execute", note)
+
+    return watch
 
 
 def at_cosine(cosine):
@@ -89,7 +116,8 @@ def typical_text(session, story):
     return chosen and chosen.post.text
 
 
-def test_the_typical_post_is_the_mild_one_nearest_to_the_centroid(session, story, tell):
+def test_the_typical_post_is_the_mild_one_nearest_to_the_centroid(session, story, tell, now):
+    tell(CALM + " asked in another story", cosine=0.9, narrative=found(session, now, "Other"))
     tell(CALM + " asked by somebody far off", cosine=0.3)
     tell(CALM, cosine=0.8)
     tell(CALM + " asked by somebody half as near", cosine=0.6)
@@ -109,7 +137,8 @@ def test_a_narrative_without_a_mild_post_has_no_face(session, story, tell):
     "text",
     [
         "KILL the count of the ballots in our precinct",
-        "Let us #BurnItDown before the ballots of our precinct are gone",
+        "Let us #HangThemAll before the ballots of our precinct are gone",
+        "Let us #𝗛𝗮𝗻𝗴𝗧𝗵𝗲𝗺𝗔𝗹𝗹 before the ballots of our precinct are gone",
         "The depot is run by k\u200billing machines and nobody is counting",
         "The depot is run by ｖｅｒｍｉｎ and nobody is counting ballots",
         "The depot is run by 𝗿𝗮𝘁𝘀 and nobody is counting the ballots",
@@ -123,6 +152,11 @@ def test_no_loaded_word_hides_from_the_choice_of_a_face(session, story, tell, te
     assert typical_text(session, story) is None
     tell(CALM, cosine=0.2)
     assert typical_text(session, story) == CALM
+
+
+def test_what_is_read_as_dangerous_is_not_mild_however_calm_its_words(tell):
+    assert is_mild(tell(CALM, level=DANGEROUS_LEVEL - 1))
+    assert not is_mild(tell(CALM, level=DANGEROUS_LEVEL))
 
 
 def test_a_face_says_something_where_any_does(session, story, tell):
@@ -143,6 +177,7 @@ def test_many_copies_of_an_unfit_text_hide_no_other(session, story, tell):
     unfit = tell("The rats keep our ballots in the depot", cosine=0.9)
     for _ in range(NEAREST):
         tell("The rats keep our ballots in the depot", cosine=0.9, copy_of=unfit.copy_of)
+        tell(CALM + " or else", cosine=0.9, level=DANGEROUS_LEVEL)  # nor do dangerous texts
     tell(CALM, cosine=0.4)
     assert typical_text(session, story) == CALM
 
@@ -179,7 +214,7 @@ def test_the_way_from_platform_to_platform(session, story, tell, now):
     # Read in another order than posted, as a feed that is polled late.
     tell(platform="web", author="gazette", at=now - 2 * HOUR)
     carried = tell(platform="bluesky", author="ann", at=now - 3 * HOUR)
-    origin = tell(platform="bluesky", author="ben", at=now - 5 * HOUR)
+    origin = tell(platform="bluesky", author="ben", at=now - 5 * HOUR, level=4)
     tell(platform="bluesky", author="ann", at=now - HOUR, copy_of=carried.copy_of)
     tell(platform="reddit", author="cid", at=now - 4 * HOUR)
     tell(platform="reddit", author="dot", at=now - 9 * HOUR, narrative=found(session, now, "Other"))
@@ -254,12 +289,25 @@ def test_places_are_found_as_a_watch_would_find_them():
     ]
     assert named("I hope for a friend in need, may justice reign") == []
     assert named("St. Louis, MO counts its ballots") == [("St. Louis city, MO", 1)]
+    assert named("Ft. Wayne, IN counts") == [("Fort Wayne, IN — Allen County", 1)]
+    assert named("D.C. counts")[0] == ("District of Columbia", 1)
+    assert named("OFallon, IL counts, Dona Ana County too") == [
+        ("O'Fallon, IL — St. Clair County", 1),
+        ("Doña Ana County, NM", 1),
+    ]
+    (state, city) = places_named([("Look at this", "They count in Akron, Ohio")])  # its card
+    assert (state[0].code, city[0].code) == ("39", "39153/Akron")
     assert named("Anything at all?", "") == named() == []
 
 
 def test_one_name_of_several_places_is_told_once():
     assert named("New York counts", "New York, NY counts") == [("New York", 2)]
     assert named("West Chester, PA counts") == [("West Chester, PA — Chester County", 1)]
+    assert named("Oregon City, Oregon counts") == [
+        ("Oregon", 1),
+        ("Oregon City, OR — Clackamas County", 1),
+    ]
+    assert len(named("Portland, OR and Portland, ME count")) == 2
     # Houston reaches into three counties: the one with the most of it stands for it.
     assert named("Houston counts its ballots") == [("Houston, TX — Harris County", 1)]
     # A county and a town of the same name are two where posts tell them apart.
@@ -307,3 +355,16 @@ def test_of_very_many_posts_a_spread_sample_is_read(session, story, tell):
     assert counts["Utah"] + counts["Ohio"] == READ_FOR_PLACES
     assert abs(counts["Utah"] - counts["Ohio"]) < extra  # first or last posts: twice that apart
     assert portrait(session, story).places == told.places
+
+
+def test_a_larger_narrative_takes_no_more_queries(session, story, tell, queries):
+    tell()
+    session.expire_all()
+    with queries() as few:
+        portrait(session, story)
+    for number in range(20):
+        tell(f"{CALM} in Ohio, {number}", lang=f"x{number}", platform=f"place {number}")
+    session.expire_all()
+    with queries() as more:
+        portrait(session, story)
+    assert len(few) == len(more) <= 8

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, delete, inspect, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from monitor.analyse import analyse_next
+from monitor.analyse import analyse_next, mend
 from monitor.embed import SentenceTransformerEmbedder, load_embedder
 from monitor.models import CopyBand, Departure, Flag, HourlyCount, Narrative, Reading
-from monitor.narratives import REMOVED, mend, note_departure
+from monitor.narratives import REMOVED, note_departure
+from monitor.placing import Placer
 from sources.collect import Intake, save_batch
 from sources.collector import Batch, Item, NewPost, Rejected, Removal, Return
 from sources.db import Base
@@ -334,11 +335,13 @@ def test_a_narrative_that_loses_all_its_posts_keeps_no_words_and_no_vector(
     told: list[NewPost],
     stream: Source,
     save: Save,
+    embedder: SentenceTransformerEmbedder,
 ) -> None:
     save(stream, *(Removal("account", did, "deleted") for did in (ALICE, EVE, BOB, CAROL)))
-    with sessions.begin() as session:
-        assert mend(session) == 1
-        assert mend(session) == 0
+    placer = Placer(embedder)
+    assert mend(sessions, placer) == 1
+    assert mend(sessions, placer) == 0
+    with sessions() as session:
         narrative = session.scalars(select(Narrative)).one()
         assert narrative.title == REMOVED
         assert not np.any(narrative.centroid)
@@ -350,12 +353,17 @@ def test_a_narrative_that_loses_all_its_posts_keeps_no_words_and_no_vector(
 
 
 def test_the_narrative_of_what_left_is_made_anew_from_what_stands(
-    engine: Engine, sessions: sessionmaker[Session], told: list[NewPost], stream: Source, save: Save
+    engine: Engine,
+    sessions: sessionmaker[Session],
+    told: list[NewPost],
+    stream: Source,
+    save: Save,
+    embedder: SentenceTransformerEmbedder,
 ) -> None:
     save(stream, *map(_gone, told))
-    with sessions.begin() as session:
-        assert mend(session) == 1
-        assert mend(session) == 0
+    placer = Placer(embedder)
+    assert mend(sessions, placer) == 1
+    assert mend(sessions, placer) == 0
     assert _tables_that_hold(engine, [MARKER]) == set()
     with sessions() as session:
         narrative = session.scalars(select(Narrative)).one()

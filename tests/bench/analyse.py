@@ -1,0 +1,118 @@
+"""The analysis end to end beside its encoder: ``python -m tests.bench.analyse --data FILE.jsonl``.
+
+Saved posts are read as the worker reads them (language, encoding, score, copies, narratives,
+counts, flags, all saved, a considered look whenever it is due), and the same texts are encoded
+alone. One JSON line: posts a second of both by the clock and by this process's processor time,
+their ratio, seconds of reading the window anew after a restart, and peak memory. Batches of the
+two alternate, so that what else the machine does falls on both. Lines of a file hold time and text.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import func, insert, select
+
+from monitor.analyse import analyse_next, consider_next
+from monitor.encoder import load_encoder
+from monitor.models import Narrative, Reading
+from monitor.placing import Placer
+from sources.models import Post, Source
+from tests.bench.database import own_database
+
+BATCH = 256  # posts the worker reads at once
+SPAN = timedelta(minutes=1)  # between two posts
+
+
+class Watch:
+    """Adds up seconds by the clock and of the processor."""
+
+    def __init__(self) -> None:
+        self.wall = self.processor = 0.0
+
+    def time(self, what: Callable[[], object]) -> None:
+        wall, processor = time.perf_counter(), time.process_time()
+        what()
+        self.wall += time.perf_counter() - wall
+        self.processor += time.process_time() - processor
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="lines with time and text")
+    parser.add_argument("--posts", type=int, default=10_000)
+    options = parser.parse_args(arguments)
+    with options.data.open(encoding="utf-8") as lines:
+        posts = sorted((json.loads(line) for line in lines), key=lambda post: str(post["time"]))
+    texts = [post["text"] for post in posts[: options.posts]]
+    embedder = load_encoder(None)
+    embedder.embed(texts[:BATCH])  # warm
+    alone, whole, restart = Watch(), Watch(), Watch()
+    with own_database() as sessions:
+        now = datetime.now(UTC)
+        begun = now - SPAN * len(texts)
+        with sessions.begin() as session:
+            source = Source(kind="example", address="bench", name="Bench", created_at=now)
+            session.add(source)
+            session.flush()
+            session.execute(
+                insert(Post),
+                [
+                    {
+                        "source_id": source.id,
+                        "platform": "example",
+                        "uri": f"bench:{n}",
+                        "author": f"author {n}",
+                        "text": text,
+                        "posted_at": begun + SPAN * n,
+                        "collected_at": now,
+                    }
+                    for n, text in enumerate(texts)
+                ],
+            )
+        placer = Placer(embedder)
+
+        def read() -> None:
+            analyse_next(sessions, embedder, now, BATCH, placer)
+            consider_next(sessions, placer, now)
+
+        for start in range(0, len(texts), BATCH):
+            some = texts[start : start + BATCH]
+            alone.time(lambda some=some: embedder.embed(some))  # type: ignore[misc]
+            whole.time(read)
+
+        def read_anew() -> None:
+            fresh = Placer(embedder)
+            with sessions.begin() as session, fresh.turn(session):
+                pass
+
+        restart.time(read_anew)
+        with sessions() as session:
+            readings = session.scalar(select(func.count()).select_from(Reading))
+            narratives = session.scalar(select(func.count()).select_from(Narrative))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(
+        json.dumps(
+            {
+                "file": options.data.name,
+                "posts": readings,
+                "narratives": narratives,
+                "end_to_end_per_second": round(len(texts) / whole.wall),
+                "encoding_alone_per_second": round(len(texts) / alone.wall),
+                "share_of_encoding": round(alone.wall / whole.wall, 3),
+                "share_by_processor": round(alone.processor / whole.processor, 3),
+                "seconds_restart": round(restart.wall, 2),
+                "peak_mb": round(peak),
+                "torch_loaded": "torch" in sys.modules,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
