@@ -55,6 +55,7 @@ class Centroids:
             self._stories[row] = last
             self._rows[last] = row
             self._set(row, self._sums[len(self._stories)])
+        self._sums[len(self._stories)] = 0  # nothing of its posts stays
         self._moved.pop(len(self._stories), None)
 
     def unit(self, story: int) -> Floats:

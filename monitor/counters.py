@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -46,14 +47,13 @@ def move(session: Session, moves: Mapping[int, int | None]) -> Moved:
     """Put posts (by id) into narratives, or out of them (None), and set counts right.
 
     The narratives exist; sizes and times of theirs follow. What was counted and has been deleted
-    since stays counted, and a post that came back from hiding was counted before. One that somebody
-    is deleting at this moment stays where it is: never wait for a removal, it may wait for us. The
-    caller holds the turn.
+    since stays counted, and a post that came back from hiding was counted before, wherever that
+    was: it adds nothing and takes nothing away. One that somebody is deleting at this moment stays
+    where it is: never wait for a removal, it may wait for us. The caller holds the turn.
     """
     held = session.execute(
         select(
-            *(Reading.post_id, Reading.narrative_id, Reading.hour),
-            *(Post.posted_at, Post.returned),
+            *(Reading.post_id, Reading.narrative_id, Reading.hour, Post.posted_at),
         )
         .join(Post, Post.id == Reading.post_id)
         .where(Reading.post_id == any_(bindparam("ids", list(moves), ARRAY(BigInteger))))
@@ -68,10 +68,8 @@ def move(session: Session, moves: Mapping[int, int | None]) -> Moved:
         for narrative in (row.narrative_id, moves[row.post_id])
         if narrative is not None
     }
-    known = {row.post_id for row in rows if row.returned and row.narrative_id is None}
-    _write(session, {post: moves[post] for post in known})
     before = _counted(session, cells)
-    _write(session, {r.post_id: moves[r.post_id] for r in rows if r.post_id not in known})
+    _write(session, {row.post_id: moves[row.post_id] for row in rows})
     after = _counted(session, cells)
     none = (0,) * len(COUNTS)
     gains = {
@@ -82,15 +80,15 @@ def move(session: Session, moves: Mapping[int, int | None]) -> Moved:
         for cell in cells
     }
     _add(session, gains)
-    times: dict[int, list[datetime]] = {}
+    came: dict[int, list[datetime]] = {}
+    left: dict[int, list[datetime]] = {}
     for row in rows:
-        target = moves[row.post_id]
-        if target is not None:
-            times.setdefault(target, []).append(row.posted_at)
-    losing = {row.narrative_id for row in rows if row.narrative_id is not None}
+        for narrative, times in ((moves[row.post_id], came), (row.narrative_id, left)):
+            if narrative is not None:
+                times.setdefault(narrative, []).append(row.posted_at)
     dangerous = COUNTS.index("dangerous_authors")
     return Moved(
-        _resize(session, gains, times, losing),
+        _resize(session, gains, came, left),
         {cell for cell, gain in gains.items() if gain[dangerous] > 0},
     )
 
@@ -111,6 +109,27 @@ def absorb(session: Session, merged: Mapping[int, int]) -> None:
         session.execute(update(Narrative).where(Narrative.id == old).values(size=0))
 
 
+def follow(session: Session, posts: Collection[int] | None = None) -> None:
+    """Bring posts that a merge left behind to where it led; their counts have gone before them.
+
+    Somebody was deleting them then, and did not. Of these posts, or of all. The caller holds the
+    turn.
+    """
+    left = select(Reading.post_id, Narrative.merged_into).join(
+        Narrative, Narrative.id == Reading.narrative_id
+    )
+    if posts is None:  # hardly ever one: look once into each merged narrative, not at all readings
+        theirs = select(Reading.post_id).where(Reading.narrative_id == Narrative.id)
+        one = theirs.correlate(Narrative).limit(1).lateral()
+        merged = select(Narrative.id).join(one, true()).where(Narrative.merged_into.is_not(None))
+        left = left.where(Narrative.id.in_(session.scalars(merged).all()))
+    else:
+        these = Reading.post_id == any_(bindparam("ids", list(posts), ARRAY(BigInteger)))
+        left = left.where(these, Narrative.merged_into.is_not(None))
+    held = session.execute(left.with_for_update(of=Reading, skip_locked=True)).all()
+    _write(session, dict(held))
+
+
 def _write(session: Session, moves: Mapping[int, int | None]) -> None:
     by_narrative: dict[int | None, list[int]] = {}
     for post, narrative in moves.items():
@@ -126,7 +145,7 @@ def _write(session: Session, moves: Mapping[int, int | None]) -> None:
 
 
 def _counted(session: Session, cells: Collection[Cell]) -> dict[Cell, tuple[int, ...]]:
-    """COUNTS of these cells, of the posts that stand."""
+    """COUNTS of these cells, of the posts that stand and never were away."""
     wanted = (
         func.unnest(
             literal([narrative for narrative, _ in cells], ARRAY(Integer)),
@@ -149,6 +168,7 @@ def _counted(session: Session, cells: Collection[Cell]) -> dict[Cell, tuple[int,
         .join(
             wanted, and_(Reading.narrative_id == wanted.c.narrative, Reading.hour == wanted.c.hour)
         )
+        .where(~Post.returned)
         .group_by(Reading.narrative_id, Reading.hour)
     )
     return {(narrative, hour): tuple(counts) for narrative, hour, *counts in rows}
@@ -196,19 +216,19 @@ def _add(session: Session, gains: Mapping[Cell, tuple[int, ...]]) -> None:
 def _resize(
     session: Session,
     gains: Mapping[Cell, tuple[int, ...]],
-    times: Mapping[int, list[datetime]],
-    losing: Collection[int],
+    came: Mapping[int, list[datetime]],
+    left: Mapping[int, list[datetime]],
 ) -> dict[int, tuple[int, int]]:
     """Sizes and times of the narratives that gained or lost posts; sizes before and after."""
-    more: dict[int, int] = dict.fromkeys([*times, *losing], 0)
+    more: dict[int, int] = dict.fromkeys([*came, *left], 0)
     for (narrative_id, _), gain in gains.items():
         more[narrative_id] += gain[0]
-    left = {
+    stand = {
         narrative_id: (first, last)
         for narrative_id, first, last in session.execute(
             select(Reading.narrative_id, func.min(Post.posted_at), func.max(Post.posted_at))
             .join(Post, Post.id == Reading.post_id)
-            .where(Reading.narrative_id.in_(losing))
+            .where(Reading.narrative_id.in_(left))
             .group_by(Reading.narrative_id)
         )
     }
@@ -218,11 +238,14 @@ def _resize(
         before = narrative.size
         narrative.size = max(0, before + more[narrative.id])
         sizes[narrative.id] = (before, narrative.size)
-        if narrative.id in left:
-            narrative.first_post_at, narrative.last_post_at = left[narrative.id]
-        came = times.get(narrative.id)
-        if came:
-            narrative.first_post_at = min(narrative.first_post_at, *came)
-            narrative.last_post_at = max(narrative.last_post_at, *came)
+        if narrative.id in stand:  # its ends move only where posts left there
+            first, last = stand[narrative.id]
+            if min(left[narrative.id]) <= narrative.first_post_at:
+                narrative.first_post_at = first
+            if max(left[narrative.id]) >= narrative.last_post_at:
+                narrative.last_post_at = last
+        if narrative.id in came:
+            narrative.first_post_at = min(narrative.first_post_at, *came[narrative.id])
+            narrative.last_post_at = max(narrative.last_post_at, *came[narrative.id])
     session.flush()
     return sizes

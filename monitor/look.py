@@ -21,6 +21,7 @@ class Look:
     """The window at one moment, as arrays of its posts in their order."""
 
     ids: Ints  # post ids
+    labels: Ints  # the narrative each was in, or NONE
     near: Ints  # (n, K) the rows of each post's neighbours, NONE where it has fewer
     cosines: Floats  # (n, K)
     days: NDArray[np.float64]

@@ -13,12 +13,23 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import BigInteger, any_, bindparam, column, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    all_,
+    any_,
+    bindparam,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from monitor import revisions, titles
-from monitor.counters import Moved, absorb, move
+from monitor.counters import Moved, absorb, follow, move
 from monitor.embed import Embedder
 from monitor.graph import NONE, Floats, Ints
 from monitor.look import STORY_POSTS, Look
@@ -101,7 +112,7 @@ class Placer:
             key=lambda post: (post.posted_at, post.post_id),
         )
         unheld = {post.copy_of for post in posts} - window.posts().keys()
-        elsewhere = _narratives_of(session, unheld)
+        elsewhere = _narratives_of(session, unheld, self._embedder.name)
         fresh: dict[int, Arrival] = {}
         for post in posts:
             group = post.copy_of
@@ -116,23 +127,27 @@ class Placer:
                     story if story in window.stories else None,
                 )
                 self._shown[group] = post.post_id
+        before = window.posts()
         change = window.take(list(fresh.values()))
         held = window.posts()
-        copied = {post.copy_of for post in posts if self._shown[post.copy_of] != post.post_id}
-        alone = {group for group in copied if held[group] == NONE}
+        copied = {post.copy_of for post in posts if post.copy_of != post.post_id}
+        alone = {group for group in copied if held.get(group) == NONE}
         for group in _carried_by_many(session, alone):
             founded = window.found(group)
+            change.moved |= founded.moved
             change.found_again |= founded.found_again
-        held = window.posts()
-        change.moved |= {post.copy_of: held[post.copy_of] for post in posts}
+        # The oldest may have left the window while the batch was taken.
+        held = before | change.moved
+        change.moved = {post.copy_of: held[post.copy_of] for post in posts} | change.moved
         self._apply(session, window, change, now)
 
     def settle(
         self, session: Session, window: Window, look: Look, communities: Ints, now: datetime
     ) -> None:
         """Bring narratives into line with a considered look; propose where people are asked."""
+        follow(session)
         before = {post: story for post, story in window.posts().items() if story != NONE}
-        change = window.settle(look, communities)
+        change = window.settle(look, communities, lambda story: self._elsewhere(window, story))
         self._looked_at = now
         # What people are asked about they can see.
         asked = {one for pair in change.propose_merge for one in pair}
@@ -142,11 +157,14 @@ class Placer:
         change.found_again |= asked
         self._apply(session, window, change, now, before)
         revisions.propose(session, change.propose_merge, change.propose_split, now)
+        window.drop(_dissolve(session))
 
     def mend(self, session: Session, window: Window) -> int:
         """Make narratives that lost posts anew from what still stands; how many there were."""
         ids = set(session.scalars(delete(Departure).returning(Departure.narrative_id)))
-        for narrative in recentre(session, ids):
+        gone = _dissolve(session, ids)
+        window.drop(gone)
+        for narrative in recentre(session, ids - gone):
             if narrative.id in window.stories:
                 window.put(narrative.id, narrative.centroid)
         return len(ids)
@@ -168,12 +186,14 @@ class Placer:
                 row.size, _days(row.first_post_at), _days(row.last_post_at), bool(row.settled_at)
             )
             stories[row.id] = (story, _vector(row[-1]))
+        stands = func.coalesce(Narrative.merged_into, Narrative.id)
         latest = session.execute(
             select(
                 *(Post.id, Post.author, Post.text, Post.posted_at),
-                *(Reading.narrative_id, func.vector_send(Reading.embedding)),
+                *(stands.label("story"), func.vector_send(Reading.embedding)),
             )
             .join(Reading, Reading.post_id == Post.id)
+            .outerjoin(Narrative, Narrative.id == Reading.narrative_id)
             .where(
                 Reading.post_id == Reading.copy_of,
                 Reading.embedder == self._embedder.name,
@@ -189,7 +209,7 @@ class Placer:
                 row.text,
                 _days(row.posted_at),
                 _vector(row[-1]),
-                row.narrative_id if row.narrative_id in stories else None,
+                row.story if row.story in stories else None,
             )
             for row in reversed(latest)
         ]
@@ -235,7 +255,8 @@ class Placer:
         for old, keeper in change.merged.items():
             theirs = select(Reading.post_id).where(Reading.narrative_id == old)
             moves |= {post: keeper for post in session.scalars(theirs) if post not in moves}
-        self._found(session, window, {one for one in moves.values() if one is not None}, now)
+        follow(session, moves)
+        new = self._found(session, window, {one for one in moves.values() if one is not None}, now)
         seen = _settled(session, {*change.merged, *(before or {}).values()})
         if before is not None:
             self._log(session, change, seen, before, moves, now)
@@ -243,20 +264,38 @@ class Placer:
         absorb(session, change.merged)
         for old, keeper in change.merged.items():
             revisions.lead(session, old, keeper)
+        held = select(Reading.post_id).where(Reading.narrative_id == Narrative.id).exists()
         session.execute(
             update(Narrative)
-            .where(Narrative.id.in_(change.found_again), Narrative.settled_at.is_(None))
+            .where(Narrative.id.in_(change.found_again), Narrative.settled_at.is_(None), held)
             .values(settled_at=now)
+            .execution_options(synchronize_session="fetch")
         )
         touched = {*moved.sizes, *change.merged.values()}
         for narrative in session.scalars(select(Narrative).where(Narrative.id.in_(touched))).all():
-            if narrative.id in window.stories:
+            story = window.stories.get(narrative.id)
+            if story is not None:
                 narrative.centroid = window.centroid(narrative.id)
+                # As a restart would have it, which knows of no more than the tables.
+                story.size, story.settled = narrative.size, narrative.settled_at is not None
+                story.first, story.last = (
+                    _days(narrative.first_post_at),
+                    _days(narrative.last_post_at),
+                )
             was, size = moved.sizes.get(narrative.id, (narrative.size, narrative.size))
-            if narrative.size and (titles.due(was, size) or size < SHRUNK * was):
+            grown = titles.due(was, size) or size < SHRUNK * was
+            if not narrative.title or (narrative.size and grown):
                 titles.retitle(session, narrative)
-        _dissolve(session, {*moved.sizes, *change.merged})
+        window.drop(_dissolve(session, {*moved.sizes, *change.merged, *new}))
         self._flag(session, window, moved, now)
+
+    def _elsewhere(self, window: Window, story: int) -> bool:
+        """Whether a narrative has posts of which the window has no copy."""
+        groups = bindparam("groups", list(window.posts()), ARRAY(BigInteger))
+        theirs = select(Reading.post_id).where(
+            Reading.narrative_id == story, Reading.copy_of != all_(groups)
+        )
+        return self._session.scalar(theirs.limit(1)) is not None
 
     def _copies(self, session: Session, groups: Collection[int]) -> list[tuple[int, int]]:
         """All posts of these groups of copies that this model has read: (post id, group)."""
@@ -268,8 +307,8 @@ class Placer:
 
     def _found(
         self, session: Session, window: Window, stories: Collection[int], now: datetime
-    ) -> None:
-        """Rows for the narratives that have none yet."""
+    ) -> list[int]:
+        """Rows for the narratives that have none yet; which these were."""
         known = set(session.scalars(select(Narrative.id).where(Narrative.id.in_(stories))))
         new = sorted(set(stories) - known)
         if new:
@@ -289,6 +328,7 @@ class Placer:
                     for story in new
                 ],
             )
+        return new
 
     def _log(
         self,
@@ -339,11 +379,12 @@ class Placer:
         window.rules = replace(window.rules, touched={*window.rules.touched, *flagged})
 
 
-def _narratives_of(session: Session, groups: Collection[int]) -> dict[int, int]:
-    """The narratives that groups of copies are in."""
+def _narratives_of(session: Session, groups: Collection[int], embedder: str) -> dict[int, int]:
+    """The narratives that groups of copies are in, of those that this model has gathered."""
     query = (
-        select(Reading.copy_of, func.max(Reading.narrative_id))
-        .where(Reading.copy_of.in_(groups), Reading.narrative_id.is_not(None))
+        select(Reading.copy_of, func.max(func.coalesce(Narrative.merged_into, Narrative.id)))
+        .join(Narrative, Narrative.id == Reading.narrative_id)
+        .where(Reading.copy_of.in_(groups), Narrative.embedder == embedder)
         .group_by(Reading.copy_of)
     )
     return {group: narrative for group, narrative in session.execute(query) if narrative}
@@ -368,20 +409,22 @@ def _settled(session: Session, stories: Collection[int]) -> set[int]:
     return set(session.scalars(query))
 
 
-def _dissolve(session: Session, stories: Collection[int]) -> None:
-    """Delete young narratives that have no posts any more; nobody has seen them."""
-    empty = set(
-        session.scalars(
-            select(Narrative.id).where(
-                Narrative.id.in_(stories),
-                Narrative.settled_at.is_(None),
-                ~select(Reading.post_id).where(Reading.narrative_id == Narrative.id).exists(),
-            )
-        )
+def _dissolve(session: Session, stories: Collection[int] | None = None) -> set[int]:
+    """Delete young narratives that have no posts any more, of these or all; nobody has seen them.
+
+    One that a removal at this moment speaks of is left for the next time: it may wait for us.
+    """
+    empty = select(Narrative.id).where(
+        Narrative.settled_at.is_(None),
+        ~select(Reading.post_id).where(Reading.narrative_id == Narrative.id).exists(),
     )
+    if stories is not None:
+        empty = empty.where(Narrative.id.in_(stories))
+    gone = set(session.scalars(empty.with_for_update(skip_locked=True)))
     for table in (HourlyCount, Departure):
-        session.execute(delete(table).where(table.narrative_id.in_(empty)))
-    session.execute(delete(Narrative).where(Narrative.id.in_(empty)))
+        session.execute(delete(table).where(table.narrative_id.in_(gone)))
+    session.execute(delete(Narrative).where(Narrative.id.in_(gone)))
+    return gone
 
 
 def _days(moment: datetime) -> float:

@@ -27,6 +27,7 @@ from monitor.models import Flag, Narrative, Reading, Revision, RevisionPost
 from monitor.narratives import recentre
 from monitor.turns import take_turn, write_stamp
 from monitor.window import Rules
+from sources.models import Post
 
 TITLE_CHARS = 120
 SAME_SPLIT = 0.5  # share of posts: a split like one that people have refused is not asked again
@@ -44,7 +45,7 @@ def merge(session: Session, narrative: Narrative, other: Narrative, by: int, now
 
     ValueError when they already are, or when their posts were read by different models.
     """
-    take_turn(session)
+    _take_turn(session, narrative, other)
     _two_that_stand(narrative, other)
     _merge(session, _new(session, "merge", narrative, other, by, now), other)
     write_stamp(session)
@@ -57,7 +58,7 @@ def split(
 
     ValueError when none of them is in the narrative, or all are.
     """
-    take_turn(session)
+    _take_turn(session, narrative)
     _stands(narrative)
     posts = _posts_in(session, narrative, groups)
     revision = _new(session, "split", narrative, None, by, now)
@@ -79,7 +80,7 @@ def move_out(
 
     ValueError when it is not there any more, or was the last one.
     """
-    take_turn(session)
+    _take_turn(session, narrative, other)
     _stands(narrative)
     if other is not None:
         _two_that_stand(narrative, other)
@@ -102,7 +103,7 @@ def rename(session: Session, narrative: Narrative, title: str, by: int, now: dat
         raise ValueError(
             f"“{bad}” is a loaded word, and titles are read aloud, quoted and sent. Say it plainly."
         )
-    take_turn(session)
+    _take_turn(session, narrative)
     _stands(narrative)
     _new(session, "rename", narrative, None, by, now).text = title
     narrative.title, narrative.named_by, narrative.settled_at = title, by, _settled(narrative, now)
@@ -117,7 +118,7 @@ def dismiss(session: Session, narrative: Narrative, reason: str, by: int, now: d
     reason = reason.strip()
     if not reason:
         raise ValueError("Say why, so that the next person who meets it knows.")
-    take_turn(session)
+    _take_turn(session, narrative)
     _stands(narrative)
     if narrative.dismissed_at is not None:
         raise RevisionSettledError("Somebody else has put it away already.")
@@ -128,7 +129,7 @@ def dismiss(session: Session, narrative: Narrative, reason: str, by: int, now: d
 
 def accept(session: Session, revision: Revision, by: int, now: datetime) -> None:
     """Do what the machine proposes. RevisionSettledError when that is settled or moot."""
-    take_turn(session)
+    _take_turn(session, revision, revision.narrative, revision.other)
     _settle(session, revision, "proposed", "done", by, now)
     narrative, other = revision.narrative, revision.other
     if narrative.merged_into is not None or (other is not None and other.merged_into is not None):
@@ -142,7 +143,7 @@ def accept(session: Session, revision: Revision, by: int, now: datetime) -> None
 
 def refuse(session: Session, revision: Revision, by: int, now: datetime) -> None:
     """Leave things as they are; it is not proposed again. RevisionSettledError as in ``accept``."""
-    take_turn(session)
+    _take_turn(session, revision)
     _settle(session, revision, "proposed", "refused", by, now)
     write_stamp(session)
 
@@ -153,7 +154,7 @@ def undo(session: Session, revision: Revision, by: int, now: datetime) -> None:
     A merge that is undone keeps the two apart from now on. RevisionSettledError when somebody
     was first.
     """
-    take_turn(session)
+    _take_turn(session, revision, revision.narrative, revision.other)
     _settle(session, revision, "done", "undone", by, now)
     narrative = revision.narrative
     if revision.kind == "rename":
@@ -309,6 +310,14 @@ def examples(session: Session, revision: Revision, limit: int) -> Sequence[Readi
 # Steps of the verbs
 
 
+def _take_turn(session: Session, *about: Narrative | Revision | None) -> None:
+    """Take the turn; what the verb is about is then as the one before left it."""
+    take_turn(session)
+    for one in about:
+        if one is not None and session.get(type(one), one.id, populate_existing=True) is None:
+            raise RevisionSettledError("It is not there any more.")
+
+
 def _merge(session: Session, revision: Revision, keeper: Narrative) -> None:
     old = revision.narrative
     posts = _posts_of(session, old)
@@ -318,7 +327,7 @@ def _merge(session: Session, revision: Revision, keeper: Narrative) -> None:
     lead(session, old.id, keeper.id)
     session.expire_all()
     keeper.settled_at = _settled(keeper, revision.made_at)
-    recentre(session, {keeper.id})
+    _recentre(session, {keeper.id} if posts else set())
 
 
 def _split(session: Session, revision: Revision, now: datetime) -> Narrative:
@@ -357,7 +366,7 @@ def _relocate(
     narrative.settled_at = _settled(narrative, revision.made_at)
     if other is not None:
         other.settled_at = _settled(other, revision.made_at)
-    recentre(session, {narrative.id} | ({other.id} if other is not None else set()))
+    _recentre(session, {narrative.id} | ({other.id} if other is not None else set()))
 
 
 def _return_posts(session: Session, revision: Revision) -> None:
@@ -368,26 +377,57 @@ def _return_posts(session: Session, revision: Revision) -> None:
     if revision.kind == "merge":
         _free(session, narrative)
         home = narrative.id
-    theirs = select(RevisionPost.post_id).where(RevisionPost.revision_id == revision.id)
+    groups = (  # copies that came later go with their text
+        select(Reading.copy_of)
+        .join(RevisionPost, RevisionPost.post_id == Reading.post_id)
+        .where(RevisionPost.revision_id == revision.id)
+    )
     here = Reading.narrative_id.is_(None) if where is None else Reading.narrative_id == where
-    posts = session.scalars(select(Reading.post_id).where(Reading.post_id.in_(theirs), here)).all()
+    posts = session.scalars(select(Reading.post_id).where(Reading.copy_of.in_(groups), here)).all()
     counters.move(session, dict.fromkeys(posts, home))
     session.expire_all()
-    if other is not None and revision.kind == "split" and not _posts_of(session, other):
+    if revision.kind == "split" and other is not None and _is_empty_part(session, revision, other):
         counters.absorb(session, {other.id: home})
         lead(session, other.id, home)
-    recentre(session, {home} | ({where} if where is not None else set()))
+    if revision.kind == "merge" and other is not None and where is not None:
+        _answer(session, {home, where, other.id}, revision)
+    _recentre(session, {home} | ({where} if where is not None else set()) if posts else set())
+
+
+def _is_empty_part(session: Session, revision: Revision, other: Narrative) -> bool:
+    """Whether a split made the other narrative, and nothing is left of it."""
+    stands = other.merged_into is None and other.created_at >= revision.made_at
+    return stands and not _posts_of(session, other)
+
+
+def _answer(session: Session, pair: Collection[int], undone: Revision) -> None:
+    """Who takes a merge back has answered what the machine asks about the two."""
+    session.execute(
+        update(Revision)
+        .where(
+            Revision.kind == "merge",
+            Revision.state == "proposed",
+            Revision.narrative_id.in_(pair),
+            Revision.other_id.in_(pair),
+        )
+        .values(state="refused", settled_by=undone.settled_by, settled_at=undone.settled_at)
+    )
+
+
+def _recentre(session: Session, ids: Collection[int]) -> None:
+    """``recentre`` those that have posts: words outlive the posts whose time is over."""
+    held = select(Reading.narrative_id).where(Reading.narrative_id.in_(ids)).distinct()
+    recentre(session, {one for one in session.scalars(held) if one is not None})
 
 
 def _free(session: Session, narrative: Narrative) -> None:
     """Let a merged narrative stand again, and those lead to it that were merged into it."""
-    into = dict(
-        session.execute(
-            select(Revision.narrative_id, Revision.other_id)
-            .where(Revision.kind == "merge", Revision.state == "done")
-            .order_by(Revision.id)
-        ).all()
-    )
+    into: dict[int | None, int | None] = {}
+    for revision in session.scalars(select(Revision).order_by(Revision.id)):
+        if revision.kind == "merge" and revision.state == "done":
+            into[revision.narrative_id] = revision.other_id
+        if revision.kind == "split" and revision.state == "undone":
+            into.setdefault(revision.other_id, revision.narrative_id)
     narrative.merged_into = None
     session.flush()
     for old in session.scalars(select(Narrative).where(Narrative.merged_into.is_not(None))).all():
@@ -443,7 +483,6 @@ def _new(
 def _settle(
     session: Session, revision: Revision, state: str, into: str, by: int, now: datetime
 ) -> None:
-    session.refresh(revision, ["state", "settled_by", "settled_at"])
     if revision.state != state:
         raise RevisionSettledError("Somebody else has settled that already. Nothing was changed.")
     revision.state, revision.settled_by, revision.settled_at = into, by, now
@@ -490,10 +529,14 @@ def _posts_of(
 
 def _put_posts(session: Session, revision: Revision, posts: Sequence[int]) -> None:
     session.flush()
-    if posts:
+    # One that somebody is deleting at this moment goes with it: never wait for a removal.
+    theirs = select(Post.id).where(Post.id == any_(bindparam("ids", posts, ARRAY(BigInteger))))
+    free = theirs.with_for_update(key_share=True, read=True, skip_locked=True)
+    held = session.scalars(free).all()
+    if held:
         session.execute(
             insert(RevisionPost),
-            [{"revision_id": revision.id, "post_id": post} for post in posts],
+            [{"revision_id": revision.id, "post_id": post} for post in held],
         )
 
 

@@ -164,6 +164,14 @@ class Window:
         mine = self._vectors[: self._n][self._label[: self._n] == story]
         self._centroids.put(story, mine.sum(axis=0) if len(mine) else centroid)
 
+    def drop(self, stories: Collection[int]) -> None:
+        """Forget narratives that have no posts any more, anywhere."""
+        for story in stories:
+            self.stories.pop(story, None)
+            self._centroids.drop(story)
+        labels = self._label[: self._n]
+        labels[np.isin(labels, list(stories))] = NONE
+
     def found(self, post: int) -> Change:
         """Make an unassigned post of the window a narrative by itself, to which looks hold."""
         change = Change()
@@ -293,6 +301,8 @@ class Window:
         drop = self._n - self.size
         for array in (self._ids, self._days, self._vectors, self._label, self._cosines):
             array[: self.size] = array[drop : self._n].copy()
+        # What is removed later must not stay behind in the rows that are free now.
+        self._vectors[self.size :], self._label[self.size :], self._ids[self.size :] = 0, NONE, NONE
         near = self._near[drop : self._n].copy()
         self._near[: self.size] = np.where(near >= drop, near - drop, NONE)
         self._cosines[: self.size][self._near[: self.size] == NONE] = -1.0
@@ -326,6 +336,7 @@ class Window:
         near = np.where(self._near[rows] >= low, self._near[rows] - low, NONE)
         return Look(
             ids=self._ids[rows].copy(),
+            labels=self._label[rows].copy(),
             near=near,
             cosines=np.where(near == NONE, -1.0, self._cosines[rows]).astype(np.float32),
             days=self._days[rows].copy(),
@@ -334,19 +345,26 @@ class Window:
             words=self._words[low:],
         )
 
-    def settle(self, look: Look, communities: Ints) -> Change:
+    def settle(
+        self, look: Look, communities: Ints, elsewhere: Callable[[int], bool] | None = None
+    ) -> Change:
         """Bring the narratives into line with the communities found in a look at the window.
 
         Communities take the ids of the narratives that most of their posts were in. Posts that
-        came meanwhile keep what they were given.
+        came or were placed meanwhile keep what they were given. ``elsewhere`` says whether a
+        narrative has posts that the window has not; without it the sizes are asked.
         """
         low = max(0, self._n - self.size)
-        seen = {post: int(c) for post, c in zip(look.ids.tolist(), communities, strict=True)}
-        ids = self._ids[low : self._n].tolist()
-        found = np.array([seen.get(post, NONE) if post != NONE else NONE for post in ids], np.int64)
-        known = np.array([post in seen for post in ids], bool)
-        self.since_look = int((~known).sum())
         before = self._label[low : self._n].copy()
+        given = zip(communities.tolist(), look.labels.tolist(), strict=True)
+        seen = dict(zip(look.ids.tolist(), given, strict=True))
+        ids = self._ids[low : self._n].tolist()
+        held = [seen.get(post, (NONE, None)) for post in ids]
+        known = np.array([was == now for (_, was), now in zip(held, before, strict=True)], bool)
+        stands = self._ids[low : self._n] != NONE
+        known &= stands
+        found = np.where(known, [group for group, _ in held], NONE).astype(np.int64)
+        self.since_look = int((stands & ~known).sum())
         change = Change()
         shared = _shared(before, found)
         home = {old: max(sorted(groups), key=groups.__getitem__) for old, groups in shared.items()}
@@ -361,13 +379,16 @@ class Window:
                 if old != keeper and 2 * shared[old][group] > in_window[old]:
                     self._merge(old, keeper, change)
         for group in np.unique(found[found != NONE]).tolist():
-            keeper = names.get(group, NONE)
+            keeper = names.get(group, self._holder(shared, group, int((found == group).sum())))
             sleeper = self._sleeper(np.flatnonzero(found == group) + low, keeper)
             if keeper == NONE:
                 names[group] = self._new_id() if sleeper == NONE else sleeper
-            elif sleeper != NONE:
+                continue
+            names[group] = keeper
+            if sleeper != NONE:
                 self._merge(keeper, sleeper, change)
-                names[group] = change.merged.get(keeper, keeper)
+        # The name of one community may have been merged for the sake of another.
+        names = {group: change.merged.get(name, name) for group, name in names.items()}
         change.found_again = set(names.values())
         for old, groups in shared.items():
             if self._touched(old):
@@ -380,13 +401,30 @@ class Window:
         for row in np.flatnonzero(after != self._label[low : self._n]).tolist():
             change.moved[int(self._ids[low + row])] = int(after[row])
         emptied = set(before[before != NONE].tolist()) - set(after.tolist()) - set(change.merged)
-        for old in sorted(emptied):  # an id is never lost: emptied, it leads to its heir
-            outside = self.stories[old].size > in_window[old]
-            if old in home and not outside and not self._touched(old):
+        outside = {
+            old
+            for old in emptied
+            if (self._label[:low] == old).any()
+            or (elsewhere(old) if elsewhere else self.stories[old].size > in_window[old])
+        }
+        for old in sorted(emptied - outside):  # an id is never lost: it leads to its heir
+            if old in home and not self._touched(old):
                 self._merge(old, names[home[old]], change)
         self._label[low : self._n] = after
-        self._resum(low, set(before.tolist()) | set(after.tolist()), change)
+        for old, keeper in change.merged.items():  # of the posts before those looked at, too
+            self._label[: self._n][self._label[: self._n] == old] = keeper
+        self._resum(low, (set(before.tolist()) | set(after.tolist())) - outside, change)
         return change
+
+    def _holder(self, shared: Mapping[int, Mapping[int, int]], group: int, size: int) -> int:
+        """The narrative of people that keeps at least half of a community's posts, or NONE.
+
+        Until they say that it is two, the rest of them belongs there.
+        """
+        for old, groups in shared.items():
+            if self._touched(old) and 2 * groups.get(group, 0) >= size:
+                return old
+        return NONE
 
     def _sleeper(self, rows: Ints, keeper: int) -> int:
         """The sleeping narrative whose next wave these posts are, or NONE."""
@@ -436,7 +474,9 @@ class Window:
         keeper = change.merged.get(keeper, keeper)
         if old == keeper or frozenset((old, keeper)) in self.rules.apart:
             return
-        if self._touched(old) or self._touched(keeper):
+        # A wave that nobody has seen yet is one that a sleeping narrative goes on gathering.
+        wave = not self.stories[old].settled and self._asleep(keeper, self.stories[old].first)
+        if self._touched(old) or (self._touched(keeper) and not wave):
             change.propose_merge.append((old, keeper))
             return
         change.merged[old] = keeper
@@ -450,6 +490,9 @@ class Window:
         else:
             two.size += one.size
             two.first, two.last = min(one.first, two.first), max(one.last, two.last)
+
+    def _asleep(self, story: int, days: float) -> bool:
+        return story in self.stories and self.stories[story].asleep(days)
 
     def _touched(self, story: int) -> bool:
         return story in self.rules.touched

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.graph import NONE
-from monitor.window import LEAST_NEW, Arrival, Change, Rules, Window
+from monitor.window import LEAST_NEW, Arrival, Change, Rules, Story, Window
 
 WIDTH = 32
 TOPICS = ("bridge closed river", "ballots depot street", "ferry timetable boat", "school bus route")
@@ -188,3 +188,103 @@ def test_a_considered_look_is_due_after_enough_new_posts(posts: int) -> None:
     desk = Desk()
     desk.window.take(told(posts, seed=7)[0])
     assert desk.window.due() == (posts >= LEAST_NEW)
+
+
+def test_what_is_removed_is_nowhere_in_the_arrays() -> None:
+    """Rows are moved forward as the window fills: none may stay behind where they were."""
+    arrivals, _ = told(700, seed=8)
+    desk = Desk(size=50)
+    desk.read(arrivals, batch=100)
+    gone = [post for post in arrivals[-40:] if post.post_id in desk.window.posts()]
+    desk.window.forget([post.post_id for post in gone])
+    for story in set(desk.window.stories):
+        desk.window.put(story, np.zeros(WIDTH, np.float32))
+    centroids = desk.window._centroids
+    for array in (desk.window._vectors, centroids._sums, centroids._new):
+        lengths = np.maximum(np.linalg.norm(array, axis=1), 1e-9)
+        for post in gone:
+            assert (array @ post.vector / lengths).max() < 0.999
+
+
+def test_a_dropped_narrative_leaves_nothing() -> None:
+    arrivals, _ = told(200, seed=9)
+    desk = Desk()
+    desk.read(arrivals, batch=50)
+    gone, *others = sorted(desk.window.stories)
+    kept = {story: desk.window.centroid(story) for story in others}
+    desk.window.drop([gone])
+    assert set(desk.window.stories) == set(others) == set(desk.window.posts().values()) - {NONE}
+    assert not desk.window.centroid(gone).any()
+    for story, centroid in kept.items():
+        assert np.allclose(desk.window.centroid(story), centroid)
+    assert not desk.window._centroids._sums[len(others) :].any()
+
+
+Parts = list[tuple[int | None, float, int]]  # story, day, community of two posts each
+
+
+def settled(parts: Parts, known: dict[int, tuple[float, float]], rules: Rules) -> Desk:
+    """A desk after a look that found these communities in posts that all say nearly the same."""
+    desk = Desk()
+    vectors = [np.eye(WIDTH, dtype=np.float32)[0] for _ in range(2 * len(parts))]
+    stories = {
+        story: (Story(story, first, last, settled=True), vectors[0])
+        for story, (first, last) in known.items()
+    }
+    posts = [
+        Arrival(2 * n + one, f"author{one}", f"word{n}{one}", day, vectors[0], story)
+        for n, (story, day, _) in enumerate(parts)
+        for one in (1, 2)
+    ]
+    desk.window.restore(stories, posts)
+    desk.window.rules = rules
+    desk.labels = desk.window.posts()
+    groups = np.repeat(np.array([group for _, _, group in parts], np.int64), 2)
+    ids = count(max(known) + 1)
+    desk.window._new_id = lambda: next(ids)
+    desk.follow(desk.window.settle(desk.window.look(), groups))
+    assert desk.window.posts() == desk.labels
+    assert set(desk.labels.values()) - {NONE} <= set(desk.window.stories)
+    return desk
+
+
+def test_a_wave_of_what_is_merged_in_the_same_look_follows_it() -> None:
+    # 7 slept, and goes into 8 as a whole; the new posts would have woken it.
+    parts: Parts = [(7, 0, 0), (8, 60, 0), (8, 60, 0), (None, 61, 1), (None, 61, 1)]
+    desk = settled(parts, {7: (0, 0.5), 8: (59, 61)}, Rules())
+    assert desk.merged == {7: 8}
+    assert set(desk.labels.values()) == {8}
+
+
+def test_a_chain_of_waves_ends_in_one_narrative() -> None:
+    # 7 wakes 8's subject, 8 that of the new posts, which are the first community.
+    parts: Parts = [(8, 60, 1), (8, 60, 1), (None, 120, 0), (None, 120, 0)]
+    desk = settled(parts, {7: (0, 0.5), 8: (60, 60.5)}, Rules())
+    assert desk.merged == {8: 7}
+    assert set(desk.labels.values()) == {7}
+
+
+def test_the_rest_of_what_people_hold_belongs_to_them() -> None:
+    """A part of a touched narrative founds nothing with the few posts beside it."""
+    parts: Parts = [(7, 0, 0), (7, 0, 0), (7, 0, 1), (7, 0, 1), (None, 0, 1)]
+    desk = settled(parts, {7: (0, 0)}, Rules(touched={7}))
+    assert set(desk.labels.values()) == {7}
+    assert desk.proposals == [(7, [5, 6, 7, 8])]
+    parts = [(7, 0, 0), (7, 0, 0), (7, 0, 1), (None, 0, 1), (None, 0, 1)]
+    desk = settled(parts, {7: (0, 0)}, Rules(touched={7}))
+    assert [desk.labels[post] for post in (5, 6, 7, 8, 9, 10)] == [7, 7, 8, 8, 8, 8]
+
+
+def test_what_was_placed_after_a_look_was_taken_keeps_its_place() -> None:
+    arrivals, _ = told(100, seed=10)
+    desk = Desk()
+    desk.read(arrivals, batch=50)
+    look = desk.window.look()
+    lone = next(post for post, story in desk.labels.items() if story == NONE)
+    desk.follow(desk.window.found(lone))
+    story = desk.labels[lone]
+    assert story != NONE
+    desk.window.stories[story].settled = False
+    desk.follow(desk.window.settle(look, np.full(len(look.ids), NONE)))
+    assert desk.labels[lone] == story
+    assert desk.window.since_look == 1
