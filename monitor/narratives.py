@@ -271,7 +271,11 @@ def note_departure(session: Session, post_ids: Sequence[int]) -> set[int]:
     counted = session.execute(theirs).all()
     losing = {narrative_id for _, narrative_id in counted}
     if losing:
-        session.execute(insert(Departure), [{"narrative_id": one} for one in losing])
+        # Held while they are noted: a young one may be dissolving at this moment.
+        held = select(Narrative.id).where(Narrative.id.in_(losing))
+        ids = session.scalars(held.with_for_update(read=True, key_share=True)).all()
+        if ids:
+            session.execute(insert(Departure), [{"narrative_id": one} for one in ids])
     return {post_id for post_id, _ in counted}
 
 

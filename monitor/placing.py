@@ -214,6 +214,8 @@ class Placer:
             for row in reversed(latest)
         ]
         window.restore(stories, posts)
+        if self._looked_at is not None:  # another's write is no reason to look again at once
+            window.since_look = 1
         window.rules = revisions.rules(session)
         self._shown = {post.post_id: post.post_id for post in posts}
         return window

@@ -157,13 +157,13 @@ def test_the_list_puts_danger_first_then_the_latest(sessions, embedder, say, now
     read_all(sessions, embedder, now)
     with sessions() as session:
         rows = list_narratives(session)
-        assert [row.level for row in rows] == [4, 0, 0]
+        assert [row.level for row in rows] == [3, 0, 0]
         assert "library" in rows[1].narrative.title.lower()
         assert "ferry" in rows[2].narrative.title.lower()
         assert rows[0].posts_today == 5
         assert 0 < rows[0].dangerous_share < 1
         assert rows[0].flag is None
-        assert texts_of(session, rows[0].narrative, 2)[0].reading.level == 4
+        assert texts_of(session, rows[0].narrative, 2)[0].reading.level == 3
         assert "burn" not in rows[0].narrative.title.lower()
 
 
