@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from monitor.graph import Floats, Ints, nearest
+from monitor.graph import Floats, nearest
 
-TOP = 8  # centroids looked at per post; those that moved since are looked at besides
+TOP = 8  # centroids told of as nearest
 BLOCK = 8_192  # centroids compared at once
 LEAST_NORM = 1e-9  # shorter sums are those of no posts
 
@@ -20,7 +20,7 @@ class Centroids:
         self._stories: list[int] = []
         self._rows: dict[int, int] = {}
         self._new: Floats = np.zeros((0, width), np.float32)
-        self._top: tuple[Ints, Floats] = (np.zeros((0, 0), np.int64), np.zeros((0, 0), np.float32))
+        self._found: list[list[tuple[int, float]]] = []  # of each post: rows and cosines
         self._moved: dict[int, None] = {}  # rows that changed since the batch was compared
 
     @classmethod
@@ -65,29 +65,31 @@ class Centroids:
             return np.zeros(self._sums.shape[1], np.float32)
         return np.asarray(self._sums[row] / self._norms[row], np.float32)
 
-    def look(self, new: Floats) -> None:
-        """Compare a batch of posts with all centroids as they are now."""
+    def look(self, new: Floats, least: float) -> None:
+        """Compare a batch of posts with all centroids as they are now; ``near`` tells of them."""
         self._new, self._moved = new, {}
-        columns, values = [], []
+        lines, rows, values = [], [], []
         for start in range(0, len(self._stories), BLOCK):
             end = min(start + BLOCK, len(self._stories))
             cosines = new @ self._sums[start:end].T / self._norms[start:end]
-            found, best = nearest(cosines, TOP)
-            columns.append(found + start)
-            values.append(best)
-        if not columns:
-            self._top = (np.zeros((len(new), 0), np.int64), np.zeros((len(new), 0), np.float32))
-            return
-        all_columns, all_values = np.concatenate(columns, 1), np.concatenate(values, 1)
-        order, cosines = nearest(all_values, TOP)
-        self._top = np.take_along_axis(all_columns, order, 1), cosines
+            line, row = np.nonzero(cosines >= least)
+            lines.append(line)
+            rows.append(row + start)
+            values.append(cosines[line, row])
+        self._found = [[] for _ in new]
+        if lines:
+            pairs = (np.concatenate(part).tolist() for part in (lines, rows, values))
+            for line, row, cosine in zip(*pairs, strict=True):
+                self._found[line].append((row, cosine))
 
     def near(self, line: int) -> list[tuple[int, float]]:
-        """Narratives near a post of the batch, the nearest first, with their cosines."""
-        columns, values = self._top[0][line], self._top[1][line]
+        """Narratives near a post of the batch, the nearest first, with their cosines.
+
+        Those at the ``least`` of the look, and besides all that have changed since.
+        """
         found = [
-            (self._stories[row], float(cosine))
-            for row, cosine in zip(columns.tolist(), values.tolist(), strict=True)
+            (self._stories[row], cosine)
+            for row, cosine in self._found[line]
             if row not in self._moved and row < len(self._stories)
         ]
         moved = list(self._moved)

@@ -193,7 +193,7 @@ class Window:
 
     def _take(self, arrivals: Sequence[Arrival], change: Change) -> None:
         low, begin, end, similar = self._append(arrivals)
-        self._centroids.look(self._vectors[begin:end])
+        self._centroids.look(self._vectors[begin:end], NEAR_CENTROID)
         for line, row in enumerate(range(begin, end)):
             known = arrivals[line].story
             if known is None:
