@@ -58,7 +58,7 @@ def analyse_next(
     missed = misses(embedder, posts, vectors, asked)
     unasked = {p.id for p in unread if asked[p.id] or p.alarming} - grave
     # Thinking, nearly all of the time, needs no turn.
-    with sessions.begin() as session, placer.turn(session) as window:
+    with sessions.begin() as session, placer.turn(session, vectors.shape[1]) as window:
         held = _still_unread(session, unread)
         held -= let_go(session, {pair for pair in missed if pair[0] in held}, unasked & held)
         arrivals = [

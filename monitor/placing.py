@@ -78,11 +78,15 @@ class Placer:
         self._one_at_a_time = threading.Lock()
 
     @contextmanager
-    def turn(self, session: Session) -> Iterator[Window]:
-        """The window as the database has it; others wait until the transaction ends."""
+    def turn(self, session: Session, width: int = 0) -> Iterator[Window]:
+        """The window as the database has it; others wait until the transaction ends.
+
+        ``width`` of the model's vectors, where the caller knows it.
+        """
         with self._one_at_a_time:
             take_turn(session)
             self._session = session
+            self._width = self._width or width
             last = stamp_of(session)
             if self._window is None or last is None or last != self._stamp:
                 self._window = self._restored(session)
