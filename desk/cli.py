@@ -28,6 +28,8 @@ from monitor.embed import ModelUnavailableError
 from monitor.portrait import atlas
 from sources import register
 
+WARM_AFTER = 5.0  # seconds after the first page can be asked for
+
 app = typer.Typer(
     help="Breakwater: early warning and counter-messaging desk.",
     no_args_is_help=True,
@@ -108,8 +110,10 @@ def serve_web(wiring: Wiring) -> None:
     """Serve pages until the process is asked to stop."""
     settings = wiring.settings
     signal.signal(signal.SIGTERM, _stop)  # uvicorn hands the signal back when it is done
-    # Made when first asked for, in seconds; nobody should wait for it on a page.
-    threading.Thread(target=atlas, name="atlas", daemon=True).start()
+    # Made when first asked for, in seconds: nobody should wait for it, on a page or at the start.
+    warming = threading.Timer(WARM_AFTER, atlas)
+    warming.daemon = True
+    warming.start()
     uvicorn.run(
         create_app(wiring),
         host=settings.host,
