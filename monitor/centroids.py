@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from monitor.graph import Floats, nearest
+from monitor.graph import LEAST_NORM, Floats, nearest
 
 TOP = 8  # centroids told of as nearest
 BLOCK = 8_192  # centroids compared at once
-LEAST_NORM = 1e-9  # shorter sums are those of no posts
 
 
 class Centroids:

@@ -10,14 +10,15 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, column, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
+from sqlalchemy import BigInteger, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, joinedload
 
 from monitor import titles
 from monitor.graph import NONE, Floats, Ints
 from monitor.models import DANGEROUS_LEVEL, Narrative, Reading
 from monitor.portrait import NEAREST, mildest_face
+from sources.db import unnested
 from sources.models import Post
 
 # Least cosine of a text to the mean of a claim it joins. On published sets tweets labelled by claim
@@ -148,9 +149,9 @@ def _latest_texts(session: Session, narrative: Narrative) -> list[Reading]:
 
 def _told(session: Session, narrative: Narrative, claims: Mapping[int, int]) -> dict[int, _Told]:
     """How each claim is told; ``claims`` maps a text's group of copies to its claim or NONE."""
-    lists = [literal(list(part), ARRAY(BigInteger)) for part in (claims.keys(), claims.values())]
-    names = (column("copy_of", BigInteger), column("claim", BigInteger))
-    texts = func.unnest(*lists).table_valued(*names).render_derived()
+    texts = unnested(
+        copy_of=(BigInteger, list(claims.keys())), claim=(BigInteger, list(claims.values()))
+    )
     rows = session.execute(
         select(
             texts.c.claim,

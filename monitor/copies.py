@@ -17,21 +17,12 @@ from typing import Protocol
 
 import regex  # type: ignore[import-untyped, unused-ignore]
 from rensa import RMinHash  # type: ignore[import-untyped, unused-ignore]
-from sqlalchemy import (
-    BigInteger,
-    Select,
-    TableValuedAlias,
-    column,
-    delete,
-    func,
-    literal,
-    select,
-    true,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import BigInteger, Select, delete, literal, select, true
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from monitor.models import CopyBand
+from sources.db import unnested
 from sources.models import Post
 
 COPY_WINDOW = timedelta(days=7)  # a group of copies silent for longer takes no new ones
@@ -193,10 +184,10 @@ class _Keepers:
         """Write the new keepers' bands."""
         if not self._new:
             return
-        rows = _unnested(
-            band=[band for band, _ in self._new],
-            post_id=[keeper.post_id for _, keeper in self._new],
-            group_id=[keeper.group_id for _, keeper in self._new],
+        rows = unnested(
+            band=(BigInteger, [band for band, _ in self._new]),
+            post_id=(BigInteger, [keeper.post_id for _, keeper in self._new]),
+            group_id=(BigInteger, [keeper.group_id for _, keeper in self._new]),
         )
         added = insert(CopyBand).from_select(
             ["band", "post_id", "group_id", "read_at"],
@@ -212,7 +203,7 @@ class _Keepers:
 
 def _met(bands: set[int], now: datetime) -> Select[tuple[int, int, int, datetime]]:
     """(band, post id, group id, read at) of the latest MAX_MET posts in each of these bands."""
-    wanted = _unnested(band=sorted(bands))
+    wanted = unnested(band=(BigInteger, sorted(bands)))
     latest = (
         select(CopyBand.post_id, CopyBand.group_id, CopyBand.read_at)
         .where(CopyBand.band == wanted.c.band, CopyBand.read_at >= now - COPY_WINDOW)
@@ -221,13 +212,6 @@ def _met(bands: set[int], now: datetime) -> Select[tuple[int, int, int, datetime
         .lateral()
     )
     return select(wanted.c.band, *latest.c).join_from(wanted, latest, true())
-
-
-def _unnested(**columns: Sequence[int]) -> TableValuedAlias:
-    """Equally long lists of numbers as a table in a query: one parameter a list, not a row."""
-    lists = [literal(numbers, ARRAY(BigInteger)) for numbers in columns.values()]
-    named = [column(name, BigInteger) for name in columns]
-    return func.unnest(*lists).table_valued(*named).render_derived()
 
 
 def _stripped(text: str) -> str:

@@ -8,27 +8,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Integer,
-    and_,
-    any_,
-    bindparam,
-    column,
-    delete,
-    func,
-    literal,
-    select,
-    true,
-    update,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import ColumnElement, Integer, and_, delete, func, select, true, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import count
 
 from monitor.models import DANGEROUS_LEVEL, HourlyCount, Narrative, Reading
-from sources.db import UTCDateTime
+from sources.db import UTCDateTime, among, unnested
 from sources.models import Post
 
 Cell = tuple[int, datetime]  # narrative id, hour
@@ -56,7 +42,7 @@ def move(session: Session, moves: Mapping[int, int | None]) -> Moved:
             *(Reading.post_id, Reading.narrative_id, Reading.hour, Post.posted_at),
         )
         .join(Post, Post.id == Reading.post_id)
-        .where(Reading.post_id == any_(bindparam("ids", list(moves), ARRAY(BigInteger))))
+        .where(among(Reading.post_id, moves))
         .with_for_update(of=Reading, skip_locked=True)
     ).all()
     rows = [row for row in held if row.narrative_id != moves[row.post_id]]
@@ -124,8 +110,7 @@ def follow(session: Session, posts: Collection[int] | None = None) -> None:
         merged = select(Narrative.id).join(one, true()).where(Narrative.merged_into.is_not(None))
         left = left.where(Narrative.id.in_(session.scalars(merged).all()))
     else:
-        these = Reading.post_id == any_(bindparam("ids", list(posts), ARRAY(BigInteger)))
-        left = left.where(these, Narrative.merged_into.is_not(None))
+        left = left.where(among(Reading.post_id, posts), Narrative.merged_into.is_not(None))
     held = session.execute(left.with_for_update(of=Reading, skip_locked=True)).all()
     _write(session, dict(held))
 
@@ -135,10 +120,9 @@ def _write(session: Session, moves: Mapping[int, int | None]) -> None:
     for post, narrative in moves.items():
         by_narrative.setdefault(narrative, []).append(post)
     for narrative, posts in by_narrative.items():
-        theirs = Reading.post_id == any_(bindparam("ids", posts, ARRAY(BigInteger)))
         session.execute(
             update(Reading)
-            .where(theirs)
+            .where(among(Reading.post_id, posts))
             .values(narrative_id=narrative)
             .execution_options(synchronize_session=False)
         )
@@ -146,13 +130,9 @@ def _write(session: Session, moves: Mapping[int, int | None]) -> None:
 
 def _counted(session: Session, cells: Collection[Cell]) -> dict[Cell, tuple[int, ...]]:
     """COUNTS of these cells, of the posts that stand and never were away."""
-    wanted = (
-        func.unnest(
-            literal([narrative for narrative, _ in cells], ARRAY(Integer)),
-            literal([hour for _, hour in cells], ARRAY(UTCDateTime())),
-        )
-        .table_valued(column("narrative", Integer), column("hour", UTCDateTime))
-        .render_derived()
+    wanted = unnested(
+        narrative=(Integer, [narrative for narrative, _ in cells]),
+        hour=(UTCDateTime, [hour for _, hour in cells]),
     )
     dangerous = Reading.level >= DANGEROUS_LEVEL
     rows = session.execute(
@@ -189,18 +169,10 @@ def _add(session: Session, gains: Mapping[Cell, tuple[int, ...]]) -> None:
         .values([{"narrative_id": one, "hour": hour} | zeros for one, hour in gains])
         .on_conflict_do_nothing()
     )
-    more = (
-        func.unnest(
-            literal([narrative for narrative, _ in gains], ARRAY(Integer)),
-            literal([hour for _, hour in gains], ARRAY(UTCDateTime())),
-            *(literal([gain[n] for gain in gains.values()], ARRAY(Integer)) for n in range(4)),
-        )
-        .table_valued(
-            column("narrative", Integer),
-            column("hour", UTCDateTime),
-            *(column(name, Integer) for name in COUNTS),
-        )
-        .render_derived()
+    more = unnested(
+        narrative=(Integer, [narrative for narrative, _ in gains]),
+        hour=(UTCDateTime, [hour for _, hour in gains]),
+        **{name: (Integer, [gain[n] for gain in gains.values()]) for n, name in enumerate(COUNTS)},
     )
     here: ColumnElement[bool] = and_(
         HourlyCount.narrative_id == more.c.narrative, HourlyCount.hour == more.c.hour

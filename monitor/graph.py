@@ -6,7 +6,8 @@ long and joined where one sends much of its weight to the other. All arrays are 
 posts, in the order of time. Nothing here knows a database.
 
 The constants are one setting for every stream. They were chosen on three (CrisisLexT6, CrisisLexT26
-of 2012, PHEME) and on mixes of these with many small stories; figures are B-cubed F.
+of 2012, PHEME) and on mixes of these with many small stories. Figures are B-cubed F of the
+prototype that compared settings; what the desk reaches, ``python -m tests.bench.narratives`` tells.
 """
 
 import heapq
@@ -40,6 +41,7 @@ WORDLESS = 0.3  # an edge weighs cosine × (this + shared words): T26 0.735 with
 COMMON = 0.1  # a word in more than this share of the posts tells nothing
 WORD_BITS = 20  # words are hashed
 SEED = 7
+LEAST_NORM = 1e-9  # shorter sums are those of no posts
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -56,6 +58,11 @@ def nearest(similar: Floats, k: int) -> tuple[Ints, Floats]:
     values = np.take_along_axis(similar, columns, 1)
     order = np.argsort(-values, axis=1, kind="stable")
     return np.take_along_axis(columns, order, 1), np.take_along_axis(values, order, 1)
+
+
+def unit(total: Floats) -> Floats:
+    """A sum of vectors, (d,), brought to length one; zeros stay."""
+    return np.asarray(total / max(float(np.linalg.norm(total)), LEAST_NORM), np.float32)
 
 
 def words_of(text: str) -> Ints:

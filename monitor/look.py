@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.graph import NONE, Floats, Ints, communities, patience, vote
+from monitor.graph import NONE, Floats, Ints, communities, patience, unit, vote
 
 STORY_POSTS = 3  # dense posts of a new narrative: the fewest, since 3 to 10 do the same
 STORY_AUTHORS = 2  # one person's repetition is no narrative
@@ -49,8 +49,7 @@ class Look:
         """Give the waves of one story, with silence between them, one number."""
         members = {int(g): np.flatnonzero(found == g) for g in np.unique(found[found != NONE])}
         groups = sorted(members, key=lambda group: float(self.days[members[group]].min()))
-        sums = [self.vectors[members[group]].sum(axis=0) for group in groups]
-        units = np.array([total / max(float(np.linalg.norm(total)), 1e-9) for total in sums])
+        units = np.array([unit(self.vectors[members[group]].sum(axis=0)) for group in groups])
         for n, late in enumerate(groups):
             for m in np.argsort(-(units[:n] @ units[n])).tolist() if n else []:
                 if units[m] @ units[n] < WAKE:

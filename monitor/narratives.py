@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Float, Select, and_, cast, func, insert, o
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased, joinedload
 
+from monitor.graph import unit
 from monitor.languages import UNKNOWN
 from monitor.models import (
     LEVEL_NAMES,
@@ -294,8 +295,7 @@ def recentre(session: Session, ids: Collection[int]) -> list[Narrative]:
             narrative.title, narrative.named_by = REMOVED, None
             narrative.centroid = np.zeros(len(narrative.centroid), dtype=np.float32)
         else:
-            vector = np.asarray(mean, dtype=np.float32)
-            narrative.centroid = vector / max(float(np.linalg.norm(vector)), 1e-9)
+            narrative.centroid = unit(np.asarray(mean, dtype=np.float32))
             retitle(session, narrative)
     return found
 

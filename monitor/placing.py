@@ -13,22 +13,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import (
-    BigInteger,
-    all_,
-    any_,
-    bindparam,
-    column,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from monitor import revisions, titles
+from monitor import proposals, revisions, titles
 from monitor.counters import Moved, absorb, follow, move
 from monitor.embed import Embedder
 from monitor.graph import NONE, Floats, Ints
@@ -38,6 +26,7 @@ from monitor.narratives import recentre
 from monitor.spikes import evaluate
 from monitor.turns import stamp_of, take_turn, write_stamp
 from monitor.window import SIZE, Arrival, Change, Story, Window
+from sources.db import among, unnested
 from sources.models import Post
 
 # One text carried by so many accounts is a narrative, however few other words are said about it.
@@ -115,7 +104,8 @@ class Placer:
             (post for post in arrivals if post.vector.any()),
             key=lambda post: (post.posted_at, post.post_id),
         )
-        unheld = {post.copy_of for post in posts} - window.posts().keys()
+        before = window.posts()
+        unheld = {post.copy_of for post in posts} - before.keys()
         elsewhere = _narratives_of(session, unheld, self._embedder.name)
         fresh: dict[int, Arrival] = {}
         for post in posts:
@@ -131,7 +121,6 @@ class Placer:
                     story if story in window.stories else None,
                 )
                 self._shown[group] = post.post_id
-        before = window.posts()
         change = window.take(list(fresh.values()))
         held = window.posts()
         copied = {post.copy_of for post in posts if post.copy_of != post.post_id}
@@ -160,7 +149,7 @@ class Placer:
             window.stories[story].settled = True
         change.found_again |= asked
         self._apply(session, window, change, now, before)
-        revisions.propose(session, change.propose_merge, change.propose_split, now)
+        proposals.propose(session, change.propose_merge, change.propose_split, now)
         window.drop(_dissolve(session))
 
     def mend(self, session: Session, window: Window) -> int:
@@ -230,11 +219,7 @@ class Placer:
 
     def _forget_removed(self, session: Session, window: Window) -> None:
         shown = {self._shown.get(group, group): group for group in window.posts()}
-        asked = (
-            func.unnest(bindparam("ids", list(shown), ARRAY(BigInteger)))
-            .table_valued(column("id", BigInteger))
-            .render_derived()
-        )
+        asked = unnested(id=(BigInteger, list(shown)))
         gone = session.scalars(
             select(asked.c.id).where(
                 ~select(Reading.post_id).where(Reading.post_id == asked.c.id).exists()
@@ -269,7 +254,7 @@ class Placer:
         moved = move(session, moves)
         absorb(session, change.merged)
         for old, keeper in change.merged.items():
-            revisions.lead(session, old, keeper)
+            proposals.lead(session, old, keeper)
         held = select(Reading.post_id).where(Reading.narrative_id == Narrative.id).exists()
         session.execute(
             update(Narrative)
@@ -297,17 +282,15 @@ class Placer:
 
     def _elsewhere(self, window: Window, story: int) -> bool:
         """Whether a narrative has posts of which the window has no copy."""
-        groups = bindparam("groups", list(window.posts()), ARRAY(BigInteger))
         theirs = select(Reading.post_id).where(
-            Reading.narrative_id == story, Reading.copy_of != all_(groups)
+            Reading.narrative_id == story, ~among(Reading.copy_of, window.posts())
         )
         return self._session.scalar(theirs.limit(1)) is not None
 
     def _copies(self, session: Session, groups: Collection[int]) -> list[tuple[int, int]]:
         """All posts of these groups of copies that this model has read: (post id, group)."""
-        wanted = bindparam("groups", list(groups), ARRAY(BigInteger))
         query = select(Reading.post_id, Reading.copy_of).where(
-            Reading.copy_of == any_(wanted), Reading.embedder == self._embedder.name
+            among(Reading.copy_of, groups), Reading.embedder == self._embedder.name
         )
         return [(post, group) for post, group in session.execute(query)]
 
@@ -349,7 +332,7 @@ class Placer:
         for old, keeper in change.merged.items():
             if old in seen:
                 theirs = session.scalars(select(Reading.post_id).where(Reading.narrative_id == old))
-                revisions.record(session, "merge", old, keeper, theirs.all(), now)
+                proposals.record(session, "merge", old, keeper, theirs.all(), now)
         parts: dict[tuple[int, int], int] = {}
         for group, story in change.moved.items():
             was = before.get(group, NONE)
@@ -362,7 +345,7 @@ class Placer:
                     select(Reading.post_id).where(Reading.narrative_id == was)
                 )
                 posts = [post for post in leaving if moves.get(post) == story]
-                revisions.record(session, "split", was, story, posts, now)
+                proposals.record(session, "split", was, story, posts, now)
 
     def _flag(self, session: Session, window: Window, moved: Moved, now: datetime) -> None:
         """Flag what rises. What is flagged is at somebody's desk: people alone change it."""

@@ -1,36 +1,25 @@
-"""Correcting narratives: what people say about them, what the machine asks, and undoing both.
+"""Correcting narratives: what people say about them, their answers to the machine, and undoing.
 
 Each verb takes the turn, so that nobody places posts meanwhile, and leaves a stamp, so that every
 later placing keeps to it. The caller commits.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    any_,
-    bindparam,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from monitor import counters, titles
 from monitor.incitement import loaded
 from monitor.models import Flag, Narrative, Reading, Revision, RevisionPost
-from monitor.narratives import recentre
+from monitor.narratives import family, recentre
+from monitor.proposals import lead, put_posts
 from monitor.turns import take_turn, write_stamp
 from monitor.window import Rules
-from sources.models import Post
+from sources.db import among
 
 TITLE_CHARS = 120
-SAME_SPLIT = 0.5  # share of posts: a split like one that people have refused is not asked again
 
 
 class RevisionSettledError(ValueError):
@@ -62,7 +51,7 @@ def split(
     _stands(narrative)
     posts = _posts_in(session, narrative, groups)
     revision = _new(session, "split", narrative, None, by, now)
-    _put_posts(session, revision, posts)
+    put_posts(session, revision, posts)
     other = _split(session, revision, now)
     write_stamp(session)
     return other
@@ -86,7 +75,7 @@ def move_out(
         _two_that_stand(narrative, other)
     posts = _posts_in(session, narrative, [group])
     revision = _new(session, "move", narrative, other, by, now)
-    _put_posts(session, revision, posts)
+    put_posts(session, revision, posts)
     _relocate(session, revision, posts, other)
     write_stamp(session)
 
@@ -166,65 +155,6 @@ def undo(session: Session, revision: Revision, by: int, now: datetime) -> None:
     write_stamp(session)
 
 
-# What the machine does
-
-
-def record(
-    session: Session, kind: str, narrative: int, other: int, posts: Sequence[int], now: datetime
-) -> None:
-    """Remember a merge or split that the machine makes by itself; the caller has the turn."""
-    revision = Revision(
-        kind=kind, state="done", narrative_id=narrative, other_id=other, text="", made_at=now
-    )
-    session.add(revision)
-    _put_posts(session, revision, posts)
-
-
-def propose(
-    session: Session,
-    merges: Iterable[tuple[int, int]],
-    splits: Iterable[tuple[int, Sequence[int]]],
-    now: datetime,
-) -> None:
-    """Ask people about narratives that are theirs; never twice, nor what they have refused.
-
-    ``splits`` are of narratives and groups of copies. The caller has the turn.
-    """
-    for narrative, other in merges:
-        if not _asked(session, "merge", narrative, other):
-            session.add(
-                Revision(
-                    kind="merge",
-                    state="proposed",
-                    narrative_id=narrative,
-                    other_id=other,
-                    text="",
-                    made_at=now,
-                )
-            )
-            session.flush()
-    for narrative, groups in splits:
-        posts = session.scalars(
-            select(Reading.post_id).where(Reading.narrative_id == narrative, _among(groups))
-        ).all()
-        if not posts or any(_alike(old, posts) for old in _splits(session, narrative)):
-            continue
-        revision = Revision(
-            kind="split", state="proposed", narrative_id=narrative, text="", made_at=now
-        )
-        session.add(revision)
-        _put_posts(session, revision, posts)
-
-
-def lead(session: Session, old: int, keeper: int) -> None:
-    """Let a merged narrative's id, and those that led to it, lead to the one that has its posts."""
-    session.execute(
-        update(Narrative)
-        .where(or_(Narrative.id == old, Narrative.merged_into == old))
-        .values(merged_into=keeper)
-    )
-
-
 # What is said
 
 
@@ -265,46 +195,19 @@ def rules(session: Session) -> Rules:
 
 
 def history(session: Session, narrative: Narrative) -> list[Revision]:
-    """What was done to a narrative or asked about it, newest first."""
+    """What was done to a narrative or asked about it, newest first.
+
+    With what was done to those merged into it: that one of them was put away, and why, stays known.
+    """
+    ours = family(narrative)
     return list(
         session.scalars(
             select(Revision)
-            .where(or_(Revision.narrative_id == narrative.id, Revision.other_id == narrative.id))
+            .where(or_(Revision.narrative_id.in_(ours), Revision.other_id.in_(ours)))
             .options(joinedload(Revision.narrative), joinedload(Revision.other))
             .order_by(Revision.id.desc())
         )
     )
-
-
-def proposals(session: Session) -> list[Revision]:
-    """What the machine asks people and nobody has answered, of narratives that still stand."""
-    other = select(Narrative.id).where(Narrative.merged_into.is_(None))
-    return list(
-        session.scalars(
-            select(Revision)
-            .where(
-                Revision.state == "proposed",
-                Revision.narrative_id.in_(other),
-                or_(Revision.other_id.is_(None), Revision.other_id.in_(other)),
-            )
-            .options(joinedload(Revision.narrative), joinedload(Revision.other))
-            .order_by(Revision.id)
-        )
-    )
-
-
-def examples(session: Session, revision: Revision, limit: int) -> Sequence[Reading]:
-    """Some posts that a revision is about, of different texts, as they stand now."""
-    first = (
-        select(func.min(Reading.post_id))
-        .join(RevisionPost, RevisionPost.post_id == Reading.post_id)
-        .where(RevisionPost.revision_id == revision.id)
-        .group_by(Reading.copy_of)
-        .order_by(func.min(Reading.post_id))
-        .limit(limit)
-    )
-    query = select(Reading).where(Reading.post_id.in_(first)).options(joinedload(Reading.post))
-    return session.scalars(query.order_by(Reading.post_id)).all()
 
 
 # Steps of the verbs
@@ -321,7 +224,7 @@ def _take_turn(session: Session, *about: Narrative | Revision | None) -> None:
 def _merge(session: Session, revision: Revision, keeper: Narrative) -> None:
     old = revision.narrative
     posts = _posts_of(session, old)
-    _put_posts(session, revision, posts)
+    put_posts(session, revision, posts)
     counters.move(session, dict.fromkeys(posts, keeper.id))
     counters.absorb(session, {old.id: keeper.id})
     lead(session, old.id, keeper.id)
@@ -509,7 +412,9 @@ def _two_that_stand(narrative: Narrative, other: Narrative) -> None:
 
 def _posts_in(session: Session, narrative: Narrative, groups: Collection[int]) -> Sequence[int]:
     posts = session.scalars(
-        select(Reading.post_id).where(Reading.narrative_id == narrative.id, _among(groups))
+        select(Reading.post_id).where(
+            Reading.narrative_id == narrative.id, among(Reading.copy_of, groups)
+        )
     ).all()
     if not posts:
         raise RevisionSettledError("That is not in this narrative any more.")
@@ -525,53 +430,3 @@ def _posts_of(
         theirs = select(RevisionPost.post_id).where(RevisionPost.revision_id == revision.id)
         query = query.where(Reading.post_id.in_(theirs))
     return session.scalars(query).all()
-
-
-def _put_posts(session: Session, revision: Revision, posts: Sequence[int]) -> None:
-    session.flush()
-    # One that somebody is deleting at this moment goes with it: never wait for a removal.
-    theirs = select(Post.id).where(Post.id == any_(bindparam("ids", posts, ARRAY(BigInteger))))
-    free = theirs.with_for_update(key_share=True, read=True, skip_locked=True)
-    held = session.scalars(free).all()
-    if held:
-        session.execute(
-            insert(RevisionPost),
-            [{"revision_id": revision.id, "post_id": post} for post in held],
-        )
-
-
-def _asked(session: Session, kind: str, one: int, other: int) -> bool:
-    pair = (one, other)
-    query = select(Revision.id).where(
-        Revision.kind == kind,
-        or_(Revision.state == "proposed", Revision.settled_by.is_not(None)),
-        Revision.narrative_id.in_(pair),
-        Revision.other_id.in_(pair),
-    )
-    return session.scalars(query.limit(1)).first() is not None
-
-
-def _splits(session: Session, narrative: int) -> list[set[int]]:
-    """The posts of the splits of a narrative that wait for an answer or had a no."""
-    rows = session.execute(
-        select(Revision.id, RevisionPost.post_id)
-        .join(RevisionPost, RevisionPost.revision_id == Revision.id)
-        .where(
-            Revision.kind == "split",
-            Revision.state != "done",
-            Revision.narrative_id == narrative,
-        )
-    )
-    found: dict[int, set[int]] = {}
-    for revision, post in rows:
-        found.setdefault(revision, set()).add(post)
-    return list(found.values())
-
-
-def _alike(one: set[int], other: Sequence[int]) -> bool:
-    shared = len(one.intersection(other))
-    return shared > SAME_SPLIT * min(len(one), len(other))
-
-
-def _among(groups: Collection[int]) -> ColumnElement[bool]:
-    return Reading.copy_of == any_(bindparam("groups", list(groups), ARRAY(BigInteger)))

@@ -25,6 +25,7 @@ from monitor.graph import (
     K,
     nearest,
     patience,
+    unit,
     vote,
     words_of,
 )
@@ -239,9 +240,8 @@ class Window:
             close = [int(r) for r in rows[(cosines >= CORE) & (labels == NONE)]]
             authors = {self._authors[r] for r in (*close, row)}
             if len(close) >= CORE_DEGREE and len(authors) >= STORY_AUTHORS:
-                total = self._vectors[[*close, row]].sum(axis=0)
-                unit = total / max(float(np.linalg.norm(total)), 1e-9)
-                found = self._by_centroid(self._centroids.nearest_to(unit), post, now, NEAR_YOUNG)
+                young = unit(self._vectors[[*close, row]].sum(axis=0))
+                found = self._by_centroid(self._centroids.nearest_to(young), post, now, NEAR_YOUNG)
                 if found == NONE:
                     found = self._new_id()
                 for other in sorted(close):
@@ -428,10 +428,9 @@ class Window:
 
     def _sleeper(self, rows: Ints, keeper: int) -> int:
         """The sleeping narrative whose next wave these posts are, or NONE."""
-        total = self._vectors[rows].sum(axis=0)
-        unit = total / max(float(np.linalg.norm(total)), 1e-9)
         begun = float(self._days[rows].min())
-        for story, cosine in self._centroids.nearest_to(unit):
+        wave = unit(self._vectors[rows].sum(axis=0))
+        for story, cosine in self._centroids.nearest_to(wave):
             if cosine < WAKE:
                 break
             known = self.stories[story]

@@ -3,14 +3,30 @@
 Takes a URL and reads no configuration.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, Interval, MetaData, create_engine
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Engine,
+    Interval,
+    MetaData,
+    SQLColumnExpression,
+    TableValuedAlias,
+    any_,
+    column,
+    create_engine,
+    func,
+    literal,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.sql.operators import OperatorType
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -62,3 +78,15 @@ def make_engine(url: str) -> Engine:
 def make_sessions(engine: Engine) -> sessionmaker[Session]:
     """Sessions that keep loaded rows usable after the outermost caller commits."""
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def among(expression: SQLColumnExpression[int], numbers: Collection[int]) -> ColumnElement[bool]:
+    """Whether an expression is one of many numbers: one parameter, where IN has one for each."""
+    return expression == any_(literal(list(numbers), ARRAY(BigInteger)))
+
+
+def unnested(**columns: tuple[type[TypeEngine[Any]], Sequence[Any]]) -> TableValuedAlias:
+    """Equally long lists as a table in a query, its columns as named: (type, values) each."""
+    lists = [literal(list(values), ARRAY(kind)) for kind, values in columns.values()]
+    named = [column(name, kind) for name, (kind, _) in columns.items()]
+    return func.unnest(*lists).table_valued(*named).render_derived()

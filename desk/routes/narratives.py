@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from campaigns import campaigns, messages
 from campaigns.voices import all_voices
 from desk.pages import Visit, Visiting
-from monitor import flags, narratives, revisions
+from monitor import flags, narratives, proposals, revisions
 from monitor.claims import claims_of
 from monitor.embed import PACKAGED_LANGUAGES
 from monitor.models import Narrative, Revision
@@ -32,7 +32,7 @@ def show_all(visit: Visiting, away: bool = False) -> Response:
         rows=narratives.list_narratives(visit.session, dismissed=away),
         away=away,
         dismissed=narratives.count_dismissed(visit.session),
-        proposals=revisions.proposals(visit.session),
+        proposals=proposals.proposals(visit.session),
         unread=narratives.unread_languages(visit.session, known, day),
         english_only=known is not None,
     )
@@ -150,7 +150,7 @@ def narrative_page(
     answers = campaigns.campaigns_on(session, narrative)
     raised = flags.flags_on(session, narrative)
     history = revisions.history(session, narrative)
-    asked = [one for one in revisions.proposals(session) if narrative in (one.narrative, one.other)]
+    asked = [one for one in proposals.proposals(session) if narrative in (one.narrative, one.other)]
     return visit.page(
         "narratives/one.html",
         status,
@@ -164,7 +164,7 @@ def narrative_page(
         portrait=portrait(session, narrative),
         claims=claims_of(session, narrative),
         near=narratives.near(session, narrative),
-        asked=[(one, revisions.examples(session, one, EXAMPLES)) for one in asked],
+        asked=[(one, proposals.examples(session, one, EXAMPLES)) for one in asked],
         history=[one for one in history if one.state != "proposed"],
         correcting=visit.person.may(*CORRECTING),
         campaigns=answers,

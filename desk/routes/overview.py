@@ -11,7 +11,7 @@ from campaigns.content import send_time
 from campaigns.deliveries import deliveries_between
 from campaigns.publishers import PLATFORMS
 from desk.pages import Visiting
-from monitor import revisions
+from monitor import proposals
 from monitor.flags import open_flags
 from monitor.narratives import count_narratives, unattended_threats
 from sources import register
@@ -39,7 +39,7 @@ def show(visit: Visiting) -> Response:
         example_progress=example and example.source.newest_post_at,
         closed=bool(others) and all(one.state in ("failing", "waiting") for one in others),
         flags=flags,
-        proposals=revisions.proposals(session) if visit.person.may("monitor", "admin") else [],
+        proposals=proposals.proposals(session) if visit.person.may("monitor", "admin") else [],
         threats=threats,
         waiting=waiting,
         send_times={version.id: send_time(version.content) for version in waiting},
