@@ -19,7 +19,9 @@ from desk.pages import (
 from desk.routes import (
     calendar,
     campaigns,
+    codebook,
     flags,
+    lexicon,
     messages,
     narratives,
     overview,
@@ -35,7 +37,7 @@ from desk.wiring import Wiring
 ROUTERS = (
     *(sign_in.router, overview.router, narratives.router, flags.router, campaigns.router),
     *(messages.router, calendar.router, voices.router, sources.router, watches.router),
-    people.router,
+    *(people.router, codebook.router, lexicon.router),
 )
 
 NOTHING_HERE = "There is nothing at this address."

@@ -1,4 +1,4 @@
-"""What a desk that has nothing yet is given: sources, an administrator, or the example's cast."""
+"""What a desk that has nothing yet is given: sources, a lexicon, an administrator, or a cast."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -12,6 +12,7 @@ from desk import people
 from desk.models import Person, RoleGrant
 from desk.settings import Settings
 from desk.wiring import Wiring
+from monitor import lexicon
 from sources import register, watches
 from sources.collector import user_agent
 from sources.matching import Rule
@@ -50,6 +51,7 @@ def add_first_sources(session: Session, settings: Settings, reachable: bool, now
     # Two processes that start together must not both do this.
     session.execute(text("SELECT pg_advisory_xact_lock(hashtext('breakwater-first-start'))"))
     add_first_watches(session, now)
+    lexicon.seed(session, now)
     if session.scalar(select(Source.id).limit(1)) is not None:
         return False
     for address in settings.feeds:
@@ -146,6 +148,7 @@ def start_demo(wiring: Wiring, now: datetime) -> list[tuple[Person, str]]:
             now=now,
         )
         add_first_watches(session, now)
+        lexicon.seed(session, now)
         add_example(session, now)
         return [(person, people.new_link(session, person, None, now)) for person in cast]
 

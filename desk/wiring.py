@@ -22,8 +22,8 @@ from campaigns.publishers.bluesky import BlueskyPublisher
 from campaigns.publishers.dry_run import DryRunPublisher
 from desk.database import start_embedded
 from desk.settings import SECRET_LENGTH, Settings, SettingsError
+from monitor.cued import seems_alarming
 from monitor.embed import Embedder
-from monitor.incitement import seems_alarming
 from monitor.narratives import note_departure
 from sources import bluesky, example, feeds, reddit
 from sources.collect import Intake

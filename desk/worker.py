@@ -18,8 +18,9 @@ from sqlalchemy.engine import make_url
 from campaigns.deliver import deliver_next
 from desk.streams import Streams, collect_source
 from desk.wiring import Wiring, clock
-from monitor.analyse import analyse_next, consider_next, mend
+from monitor.analyse import analyse_waiting, consider_next, mend
 from monitor.embed import Embedder
+from monitor.incitement import packaged_scorer
 from monitor.placing import Placer
 from monitor.retention import retire
 from sources import register
@@ -60,10 +61,9 @@ def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
     @jobs.periodic(cron="* * * * * */2")
     @jobs.task(name="analyse", queueing_lock="analyse", lock="analyse", pass_context=True)
     def analyse(context: JobContext, timestamp: int) -> None:
-        while not context.should_abort():
-            read = analyse_next(wiring.sessions, embedder, clock(), BATCH, placer)
-            if read < BATCH:
-                return
+        analyse_waiting(
+            wiring.sessions, embedder, placer, packaged_scorer(), clock, context.should_abort, BATCH
+        )
 
     @jobs.periodic(cron="* * * * * */2")
     @jobs.task(name="consider", queueing_lock="consider", lock="consider")

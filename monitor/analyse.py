@@ -1,19 +1,23 @@
 """The crux of monitor/: posts nobody has read yet become readings, narratives, counts and flags."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from monitor import lexicon
 from monitor.codebook import MessageFields
 from monitor.copies import group_of
-from monitor.embed import Embedder
-from monitor.incitement import ALARMING_LEVEL, SCORER, Assessment, Reason, score
+from monitor.cued import Assessment, Reason
+from monitor.embed import PACKAGED_NAME, Embedder
+from monitor.graph import Floats
+from monitor.incitement import ALARMING_LEVEL, LANGUAGES, NOT_SCORED, Scorer, packaged_scorer
 from monitor.languages import language_of, reads
 from monitor.models import Departure, Reading
 from monitor.narratives import hour_of
@@ -30,51 +34,121 @@ log = logging.getLogger(__name__)
 _UNREAD = ~select(Reading.post_id).where(Reading.post_id == Post.id).exists()
 
 
+@dataclass(frozen=True)
+class _Thought:
+    """What was thought of some posts, without any lock: nothing of it is saved yet."""
+
+    posts: list[Post]
+    langs: dict[int, str]  # by post id, as all below
+    vectors: Floats  # a row for each post
+    assessments: dict[int, Assessment]
+    missed: set[tuple[int, int]]  # (post, watch): the post does not speak of the watch's subject
+    unasked: set[int]  # no watch asks for them, or one whose subject they may miss; none is grave
+
+
 def analyse_next(
     sessions: sessionmaker[Session],
     embedder: Embedder,
     now: datetime,
     limit: int = 256,
     placer: Placer | None = None,
+    scorer: Scorer | None = None,
 ) -> int:
     """Read the oldest unread posts, at most ``limit``; how many were taken up, 0 when none wait.
 
     The outermost caller of its steps: reads in one transaction, thinks without any, writes all or
     nothing in a second one. Any number may run at once. ``placer``: what this process remembers of
-    narratives from call to call; without one it is read from the database.
+    narratives from call to call; without one it is read from the database. ``scorer``: what reads
+    messages; without one it is the one that ships.
     """
-    placer = placer or Placer(embedder)
-    with sessions() as session:
-        unread = _unread(session, limit)
-        asked = asking(session, unread)
-    if not unread:
+    placer, scorer = placer or Placer(embedder), scorer or packaged_scorer()
+    thought = _think(sessions, embedder, scorer, limit, now)
+    if thought is None:
         return 0
-    assessments = {post.id: _assess(post) for post in unread}
-    grave = {post.id for post in unread if assessments[post.id].level >= ALARMING_LEVEL}
-    # What only seemed alarming goes before it costs an embedding.
-    posts = [p for p in unread if asked[p.id] or p.id in grave or not p.alarming]
+    _write(sessions, embedder, scorer, placer, thought, now)
+    return len(thought.posts)
+
+
+def analyse_waiting(
+    sessions: sessionmaker[Session],
+    embedder: Embedder,
+    placer: Placer,
+    scorer: Scorer,
+    clock: Callable[[], datetime],
+    stop: Callable[[], bool] = lambda: False,
+    limit: int = 256,
+) -> int:
+    """As ``analyse_next``, until none wait or ``stop``: how many posts were taken up.
+
+    While some are saved, the next are thought of.
+    """
+    taken = 0
+    with ThreadPoolExecutor(1, thread_name_prefix="think") as ahead:
+        thought = _think(sessions, embedder, scorer, limit, clock())
+        while thought is not None:
+            # A short batch is the last: what came meanwhile, or could not be held, is next time's.
+            last = len(thought.posts) < limit or stop()
+            following = (
+                None
+                if last
+                else ahead.submit(_think, sessions, embedder, scorer, limit, clock(), thought.posts)
+            )
+            _write(sessions, embedder, scorer, placer, thought, clock())
+            taken += len(thought.posts)
+            thought = following.result() if following else None
+    return taken
+
+
+def _think(
+    sessions: sessionmaker[Session],
+    embedder: Embedder,
+    scorer: Scorer,
+    limit: int,
+    now: datetime,
+    besides: Sequence[Post] = (),
+) -> _Thought | None:
+    """Read and judge the oldest unread posts but for those ``besides``; None when none wait."""
+    with sessions() as session:
+        scorer.lexicon = lexicon.up_to_date(session, scorer.lexicon, now)
+        posts = _unread(session, limit, besides)
+        asked = asking(session, posts)
+    if not posts:
+        return None
     langs = {post.id: language_of(post.text or post.card or "", post.lang) for post in posts}
     vectors = _embed(embedder, posts, langs)
+    known = vectors if embedder.name == PACKAGED_NAME else None  # the first look knows no other
+    assessments = _assess(scorer, posts, known, langs)
+    grave = {post.id for post in posts if assessments[post.id].level >= ALARMING_LEVEL}
     missed = misses(embedder, posts, vectors, asked)
-    unasked = {p.id for p in unread if asked[p.id] or p.alarming} - grave
-    # Thinking, nearly all of the time, needs no turn.
+    unasked = {post.id for post in posts if asked[post.id] or post.alarming} - grave
+    return _Thought(posts, langs, vectors, assessments, missed, unasked)
+
+
+def _write(
+    sessions: sessionmaker[Session],
+    embedder: Embedder,
+    scorer: Scorer,
+    placer: Placer,
+    thought: _Thought,
+    now: datetime,
+) -> None:
+    """Save what was thought, all or nothing: readings, narratives, counts and flags."""
+    vectors = thought.vectors
     with sessions.begin() as session, placer.turn(session, vectors.shape[1]) as window:
-        held = _still_unread(session, unread)
-        held -= let_go(session, {pair for pair in missed if pair[0] in held}, unasked & held)
+        held = _still_unread(session, thought.posts)
+        missed = {pair for pair in thought.missed if pair[0] in held}
+        held -= let_go(session, missed, thought.unasked & held)
         arrivals = [
             _candidate(post, vector)
-            for post, vector in zip(posts, vectors, strict=True)
+            for post, vector in zip(thought.posts, vectors, strict=True)
             if post.id in held
         ]
         groups = group_of(session, arrivals, now)
         arrivals = [replace(post, copy_of=groups[post.post_id]) for post in arrivals]
-        session.add_all(
-            _reading(post, assessments[post.post_id], langs[post.post_id], embedder.name, now)
-            for post in arrivals
-        )
-        session.flush()
+        rows = [_reading(post, thought, embedder, scorer, now) for post in arrivals]
+        if rows:
+            session.execute(insert(Reading), rows)
         placer.place(session, window, arrivals, now)
-    return len(unread)
 
 
 def consider_next(sessions: sessionmaker[Session], placer: Placer, now: datetime) -> bool:
@@ -101,12 +175,16 @@ def mend(sessions: sessionmaker[Session], placer: Placer) -> int:
         return placer.mend(session, window)
 
 
-def _unread(session: Session, limit: int) -> list[Post]:
+def _unread(session: Session, limit: int, besides: Sequence[Post]) -> list[Post]:
     newest_read = select(func.coalesce(func.max(Reading.post_id), 0)).scalar_subquery()
     return list(
         session.scalars(
             select(Post)
-            .where(_UNREAD, Post.id > newest_read - LATE_POSTS)
+            .where(
+                _UNREAD,
+                Post.id > newest_read - LATE_POSTS,
+                Post.id.not_in([post.id for post in besides]),
+            )
             .order_by(Post.id)
             .limit(limit)
         )
@@ -123,10 +201,26 @@ def _still_unread(session: Session, posts: Sequence[Post]) -> set[int]:
     return set(session.scalars(held.with_for_update(key_share=True, read=True, skip_locked=True)))
 
 
-def _assess(post: Post) -> Assessment:
+def _assess(
+    scorer: Scorer, posts: Sequence[Post], vectors: Floats | None, langs: Mapping[int, str]
+) -> dict[int, Assessment]:
+    """By post id. What is in no language the scorer reads is M0, and so is what breaks it."""
+    every = {post.id: Assessment(MessageFields(), 0, "none", "unclear", []) for post in posts}
+    rows = [n for n, post in enumerate(posts) if langs[post.id] in LANGUAGES]
+    texts = [posts[n].text for n in rows]
+    theirs = None if vectors is None else vectors[rows]
+    try:
+        found = scorer.score(texts, theirs, [posts[n].posted_at for n in rows])
+    except Exception:
+        log.exception("a batch of %d posts could not be scored; trying each alone", len(rows))
+        found = [_assess_alone(scorer, posts[n]) for n in rows]
+    return every | {posts[n].id: one for n, one in zip(rows, found, strict=True)}
+
+
+def _assess_alone(scorer: Scorer, post: Post) -> Assessment:
     """A post's assessment; one that breaks the scorer is read as M0, and its reason says so."""
     try:
-        return score(post.text)
+        return scorer.score([post.text], posted_at=[post.posted_at])[0]
     except Exception:
         log.exception("post %d could not be scored", post.id)
         fields = MessageFields(stance="unclear")
@@ -167,23 +261,26 @@ def _embed_all(embedder: Embedder, posts: Sequence[Post]) -> NDArray[np.float32]
 
 
 def _reading(
-    post: Candidate, assessed: Assessment, lang: str, embedder: str, now: datetime
-) -> Reading:
-    return Reading(
-        post_id=post.post_id,
-        embedding=post.vector,
-        embedder=embedder,
-        lang=lang,
-        level=assessed.level,
-        threat_level=assessed.threat_level,
-        stance=assessed.stance,
-        reasons=assessed.reasons,
-        scorer=SCORER,
-        narrative_id=None,
-        copy_of=post.copy_of,
-        hour=hour_of(post.posted_at),
-        read_at=now,
-    )
+    post: Candidate, thought: _Thought, embedder: Embedder, scorer: Scorer, now: datetime
+) -> dict[str, object]:
+    """The row of one post's reading."""
+    assessed, lang = thought.assessments[post.post_id], thought.langs[post.post_id]
+    return {
+        "post_id": post.post_id,
+        "embedding": post.vector,
+        "embedder": embedder.name,
+        "lang": lang,
+        "level": assessed.level,
+        "threat_level": assessed.threat_level,
+        "stance": assessed.stance,
+        "reasons": assessed.reasons,
+        "confidence": dict(assessed.confidence),
+        "scorer": scorer.name if lang in LANGUAGES else NOT_SCORED,
+        "narrative_id": None,
+        "copy_of": post.copy_of,
+        "hour": hour_of(post.posted_at),
+        "read_at": now,
+    }
 
 
 def _candidate(post: Post, vector: NDArray[np.float32]) -> Candidate:

@@ -112,6 +112,25 @@ def legible(text: str, knows_emoji: bool) -> str:
     return cut if knows_emoji or cut.isascii() else _EMOJI.sub(_spell, cut)[:EMBEDDED_CHARS]
 
 
+def spelled(text: str) -> tuple[str, Sequence[int]]:
+    """``legible`` with emoji as words, and for each of its characters the offset in ``text``."""
+    cut = text[:EMBEDDED_CHARS].encode("utf-8", "replace").decode("utf-8")
+    if cut.isascii():
+        return cut, range(len(cut))
+    pieces: list[str] = []
+    places: list[int] = []
+    done = 0
+    for run in _EMOJI.finditer(cut):
+        words = _spell(run)
+        pieces += (cut[done : run.start()], words)
+        places += range(done, run.start())
+        # Each letter of the words stands for the whole run: the last for its last sign.
+        places += [run.start()] * (len(words) - 1) + [run.end() - 1]
+        done = run.end()
+    whole = "".join([*pieces, cut[done:]])
+    return whole[:EMBEDDED_CHARS], [*places, *range(done, len(cut))][:EMBEDDED_CHARS]
+
+
 def _spell(run: regex.Match[str]) -> str:
     """The names of a run of emoji, one that is repeated on end said once: 🔥🔥 is " fire "."""
     names = [

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from monitor.embed import (
     PACKAGED_LANGUAGES,
@@ -37,13 +37,8 @@ TOLERANCE = 0.05
 log = logging.getLogger(__name__)
 
 
-class FastEmbedder:
-    """An ``Embedder`` over one exported model (``monitor.export_encoder``)."""
-
-    # The reference's name: their vectors are compared with each other (cosine 0.996), so that a
-    # start on which the fast path fails finds the narratives of the day before.
-    name = PACKAGED_NAME
-    languages: frozenset[str] | None = PACKAGED_LANGUAGES
+class Runner:
+    """One ONNX model of word pieces and its tokenizer, run on batches of about one length."""
 
     def __init__(self, model: bytes, tokenizer: str, threads: int | None = None) -> None:
         """``tokenizer`` is the path of a tokenizer.json."""
@@ -56,17 +51,21 @@ class FastEmbedder:
         # Idle threads that spin take the processor from the database and the web.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._width: int = self._session.get_outputs()[0].shape[1]
+        self.width: int = self._session.get_outputs()[-1].shape[-1]
         self._tokenizer = Tokenizer.from_file(tokenizer)
         self._tokenizer.no_padding()  # as packaged it pads every text to 128 tokens
         self._tokenizer.enable_truncation(MAX_TOKENS)
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See ``Embedder``. A text's vector does not depend on the texts beside it."""
-        read = [legible(text, knows_emoji=False) for text in texts]
-        different = {text: row for row, text in enumerate(dict.fromkeys(read))}
-        ids = self._ids(list(different))
-        vectors = np.empty((len(ids), self._width), dtype=np.float32)
+    def encode(self, texts: Sequence[str]) -> list[Encoding]:
+        """The word pieces of each text, with their places in it."""
+        found: list[Encoding] = []
+        for start in range(0, len(texts), TOKENISED):
+            found += self._tokenizer.encode_batch(texts[start : start + TOKENISED])
+        return found
+
+    def run(self, encodings: Sequence[Encoding]) -> Iterator[tuple[list[int], list[Any]]]:
+        """For each batch: which texts it holds, and the model's outputs, a row for each."""
+        ids = [encoding.ids for encoding in encodings]
         for rows in _batches([len(each) for each in ids]):
             longest = len(ids[rows[-1]])
             padded = np.zeros((len(rows), longest), dtype=np.int64)
@@ -74,17 +73,30 @@ class FastEmbedder:
             for line, row in enumerate(rows):
                 padded[line, : len(ids[row])] = ids[row]
                 mask[line, : len(ids[row])] = 1
-            vectors[rows] = self._session.run(None, {"ids": padded, "mask": mask})[0]
-        return vectors[[different[text] for text in read]]
+            yield rows, self._session.run(None, {"ids": padded, "mask": mask})
 
-    def _ids(self, texts: list[str]) -> list[list[int]]:
-        found: list[list[int]] = []
-        for start in range(0, len(texts), TOKENISED):
-            encodings: list[Any] = self._tokenizer.encode_batch_fast(
-                texts[start : start + TOKENISED]
-            )
-            found += [encoding.ids for encoding in encodings]
-        return found
+
+class FastEmbedder:
+    """An ``Embedder`` over one exported model (``monitor.export_encoder``)."""
+
+    # The reference's name: their vectors are compared with each other (cosine 0.996), so that a
+    # start on which the fast path fails finds the narratives of the day before.
+    name = PACKAGED_NAME
+    languages: frozenset[str] | None = PACKAGED_LANGUAGES
+
+    def __init__(self, model: bytes, tokenizer: str, threads: int | None = None) -> None:
+        """``tokenizer`` is the path of a tokenizer.json."""
+        self._runner = Runner(model, tokenizer, threads)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See ``Embedder``. A text's vector does not depend on the texts beside it."""
+        read = [legible(text, knows_emoji=False) for text in texts]
+        different = {text: row for row, text in enumerate(dict.fromkeys(read))}
+        encodings = self._runner.encode(list(different))
+        vectors = np.empty((len(encodings), self._runner.width), dtype=np.float32)
+        for rows, (found,) in self._runner.run(encodings):
+            vectors[rows] = found
+        return vectors[[different[text] for text in read]]
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -2,7 +2,8 @@
 
 Built from the packaged weights by numpy and the onnx library, without PyTorch, in half a second:
 so the desk makes it at each start and keeps no file that could be old, cut off or tampered with.
-Mean pooling and the norm are inside the graph.
+Mean pooling and the norm are inside the graph. The careful reader of incitement has the same body
+with weights of its own and heads in place of the pooling.
 
 Each token's activations are quantised with that token's own scale. ONNX Runtime's own dynamic
 quantisation takes one scale for a whole batch, so a text's vector would depend on which texts
@@ -11,7 +12,7 @@ half the error.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,13 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 
-from monitor.embed import PACKAGED_SHA256, WEIGHTS, check_weights, packaged_folder
+from monitor.embed import (
+    PACKAGED_NAME,
+    PACKAGED_SHA256,
+    WEIGHTS,
+    check_weights,
+    packaged_folder,
+)
 
 LAYERS, HEADS, WIDTH = 6, 12, 384  # the model's config.json
 MAX_TOKENS = 256  # the model's max_seq_length (sentence_bert_config.json)
@@ -57,10 +64,54 @@ class _Graph:
         return names if outputs > 1 else names[0]
 
 
-def build(weights: dict[str, NDArray[np.float32]]) -> ModelProto:
+Weights = Mapping[str, NDArray[np.float32]]
+
+
+def build(weights: Weights) -> ModelProto:
     """The graph: ids (b, s) int64 and mask (b, s) int32, 1 where a token is → vectors (b, 384)."""
     graph = _Graph()
-    last, one, tiny = graph.keep(np.array([-1])), graph.number(1), graph.number(1e-9)
+    x = _body(graph, weights)
+    axis, last = graph.keep(np.array([1])), graph.keep(np.array([-1]))
+    mask = graph.add("Unsqueeze", graph.add("Cast", "mask", to=TensorProto.FLOAT), axis)
+    # The sum stands for the mean: the norm takes the division by the number of tokens back out.
+    pooled = graph.add("Squeeze", graph.add("MatMul", mask, x), axis)
+    norm = graph.add("Max", graph.add("ReduceL2", pooled, last, keepdims=1), graph.number(1e-9))
+    graph.nodes.append(helper.make_node("Div", [pooled, norm], ["vectors"]))
+    return _model(graph, PACKAGED_NAME, vectors=["b", WIDTH])
+
+
+def build_reader(weights: Weights) -> ModelProto:
+    """The careful reader's graph: ids and mask as above → evidence (b, s, h), values (b, h).
+
+    ``weights`` hold the body and ``attend.weight``, ``say.weight`` (h, 384) and ``say.bias`` (h,).
+    A value is the sum of its evidence over the tokens.
+    """
+    graph = _Graph()
+    x = _body(graph, weights)
+    one = graph.number(1)
+    mask = graph.add(
+        "Unsqueeze", graph.add("Cast", "mask", to=TensorProto.FLOAT), graph.keep(np.array([2]))
+    )
+    closed = graph.add("Mul", graph.add("Sub", one, mask), graph.number(-1e4))
+    attend = graph.add(
+        "Add", graph.add("MatMul", x, graph.keep(weights["attend.weight"].T)), closed
+    )
+    said = graph.add("MatMul", x, graph.keep(weights["say.weight"].T))
+    said = graph.add("Add", said, graph.keep(weights["say.bias"]))
+    share = graph.add("Softmax", attend, axis=1)
+    graph.nodes.append(helper.make_node("Mul", [share, said], ["evidence"]))
+    graph.nodes.append(
+        helper.make_node(
+            "ReduceSum", ["evidence", graph.keep(np.array([1]))], ["values"], keepdims=0
+        )
+    )
+    heads = len(weights["say.bias"])
+    return _model(graph, "careful reader", evidence=["b", "s", heads], values=["b", heads])
+
+
+def _body(graph: _Graph, weights: Weights) -> str:
+    """The encoder itself: the states of all tokens, (b, s, 384)."""
+    one, last, tiny = graph.number(1), graph.keep(np.array([-1])), graph.number(1e-9)
 
     def quantised(x: str, gelu: bool = False) -> tuple[str, str, str]:
         """Rows of ``x`` as bytes, their zero point, and their scales (one per token)."""
@@ -114,22 +165,22 @@ def build(weights: dict[str, NDArray[np.float32]]) -> ModelProto:
         dense = times(quantised(x), f"{at}.intermediate.dense")
         wide = graph.add("BiasGelu", dense, bias(f"{at}.intermediate.dense"))
         x = residual(times(quantised(wide, gelu=True), f"{at}.output.dense"), f"{at}.output", x)
+    return x
 
-    axis = graph.keep(np.array([1]))
-    mask = graph.add("Unsqueeze", graph.add("Cast", "mask", to=TensorProto.FLOAT), axis)
-    # The sum stands for the mean: the norm takes the division by the number of tokens back out.
-    pooled = graph.add("Squeeze", graph.add("MatMul", mask, x), axis)
-    norm = graph.add("Max", graph.add("ReduceL2", pooled, last, keepdims=1), tiny)
-    graph.nodes.append(helper.make_node("Div", [pooled, norm], ["vectors"]))
+
+def _model(graph: _Graph, name: str, **outputs: list[str | int]) -> ModelProto:
     return helper.make_model(
         helper.make_graph(
             graph.nodes,
-            "all-MiniLM-L6-v2",
+            name,
             [
                 helper.make_tensor_value_info("ids", TensorProto.INT64, ["b", "s"]),
                 helper.make_tensor_value_info("mask", TensorProto.INT32, ["b", "s"]),
             ],
-            [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["b", WIDTH])],
+            [
+                helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)
+                for output, shape in outputs.items()
+            ],
             list(graph.constants.values()),
         ),
         opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)],
@@ -137,7 +188,7 @@ def build(weights: dict[str, NDArray[np.float32]]) -> ModelProto:
     )
 
 
-def _embedded(graph: _Graph, weights: dict[str, NDArray[np.float32]]) -> str:
+def _embedded(graph: _Graph, weights: Weights) -> str:
     """Words (as bytes, a scale for each word) plus positions plus the one segment there is."""
     words = weights["embeddings.word_embeddings.weight"]
     scales = np.abs(words).max(axis=1, keepdims=True) / 127
@@ -154,9 +205,15 @@ def _embedded(graph: _Graph, weights: dict[str, NDArray[np.float32]]) -> str:
 
 def export() -> bytes:
     """The serialised model, 23 MB. ModelUnavailableError if the packaged weights are not ours."""
+    return bytes(build(packaged_weights()).SerializeToString())
+
+
+def packaged_weights() -> Weights:
+    """The packaged model's weights by name. ModelUnavailableError if they are not ours."""
     weights = packaged_folder() / WEIGHTS
     check_weights(weights, PACKAGED_SHA256)
-    return bytes(build(load_file(weights)).SerializeToString())
+    found: Weights = load_file(weights)
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,428 +1,296 @@
-"""The first scorer: transparent cues, each with its place in the text and its reason.
+"""The crux of scoring: how dangerous a message is, why, and how sure the machine can be.
 
-It judges the message, never the author. No score above M0 without a span a person can read.
+A cascade. A first look at the vector every post has anyway says whether it could matter at all; for
+the few per cent that could, the careful reader and the cues read the text. They fill the codebook's
+fields, and its rules alone turn fields into levels. The message is judged, never the author.
 """
 
-import re
-from bisect import bisect_right
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import TypedDict
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from pathlib import Path
 
-from ahocorasick_rs import AhoCorasick
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
-from monitor.codebook import URGING_FORCES, MessageFields, message_level, threat_level
-from monitor.cues import (
-    ACT_WORDS,
-    AGREES,
-    ALARM_STEMS,
-    BALLOT,
-    BRING,
-    CALMS,
-    CAPABILITY,
-    CLAUSE_END,
-    CONDEMNS,
-    CUES,
-    DOUBT,
-    FIGURATIVE,
-    FIREARM,
-    GATHERING_PLACE,
-    LOADED_WORDS,
-    NAMED_PLACE,
-    NAMED_TARGET,
-    NARRATED,
-    NEGATED,
-    NEGATED_TRIP,
-    NOT_FIGURATIVE,
-    POLICY,
-    REAL_TARGET,
-    REPORTS,
-    SPEAKING,
-    SPORTING,
-    TIME_7D,
-    TIME_48H,
-    TIME_NOW,
-    TURN,
-    VERB_END,
-    VOTERS_DO,
-    WEAPON,
-    Cue,
+from monitor import cued
+from monitor.careful import PACKAGED, QUESTIONS, WEIGHTS, CarefulReader, Said
+from monitor.codebook import (
+    CLEAR,
+    CODEBOOK,
+    POSSIBLE,
+    SCORING_STANCES,
+    MessageFields,
+    message_level,
+    threat_level,
 )
+from monitor.cued import MAX_REASONS, Assessment, Reason, seems_alarming
+from monitor.lexicon import Hit, Lexicon
+from monitor.specifics import Specific, imminence, specifics
+from monitor.targets import groups_named, issue_at_stake
+from monitor.times_named import PAST
 
-SCORER = "cues 2"  # name and version, stored with every reading
 ALARMING_LEVEL = 3  # a post read so high is kept though no watch asks for it
-SCORED_CHARS = 20_000  # nobody reads further; a longer post costs no more than this
-SENTENCE_CHARS = 400  # a "sentence" without an end is cut here, so that work stays linear
-CLAUSE_CHARS = 60  # how far before a cue its negation, or who said it, may stand
-QUOTE_CHARS = 400  # the longest quotation looked for
-ATTRIBUTION_CHARS = 80  # how far from a quotation its speaker may stand
-MAX_REASONS = 12  # the strongest; a person reads no more
-
-SAME_LENGTH = str.maketrans(
-    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "}
-)
-BLANK_OR_NOT = re.compile(r"(\s+)|\S+")
-SENTENCE_END = re.compile(rf"[.!?]\s|\n|[^.!?\n]{{{SENTENCE_CHARS}}}")
-# In single quotes an apostrophe inside a word ("don't", "judge's") ends nothing.
-QUOTATION = re.compile(
-    rf"\"[^\"\n]{{2,{QUOTE_CHARS}}}\""
-    rf"|(?<!\w)'(?=\w)(?!em\b)(?:[^'\n]|(?<=\w)'(?=\w)){{2,{QUOTE_CHARS}}}'(?!\w)"
-)
-FORCE_WORDS = {
-    "wish": "as a wish",
-    "predict": "as something that will happen",
-    "justify": "as right or deserved",
-    "praise": "with praise",
-    "urge": "as a call to others",
-    "organise": "with a plan to gather",
-    "announce": "as something the author will do",
+# Languages the reader was tried on; what no identifier can tell ("und") is read as well.
+LANGUAGES = frozenset({"en", "es", "und"})
+NOT_SCORED = "not scored"  # stored in place of the scorer's name with a post in any other
+WORDS_FOR = {
+    "violence": "Reads as a call for violence, or as approval of it",
+    "hate": "Reads as demeaning people for what they are",
+    "dehumanising": "Reads as denying that people are human",
+    "reports": "Reads as quoting or reporting another's words",
+    "condemns": "Reads as speaking against violence or hatred",
+    "reclaimed": "Reads as a group's own use of a hard word",
+    "figurative": "Reads as sport, games or a figure of speech",
+    "policy_advocacy": "Reads as asking government to act lawfully",
+    "unclear": "Could be a call for violence: a person should look",
+    "doubted": "The words are alarming, the whole may not be: a person should look",
 }
-THREAT_WORDS = {
-    "direct": "a direct threat",
-    "indirect": "an indirect threat",
-    "veiled": "a veiled threat",
-    "conditional": "a threat with a condition",
+
+GROUP_NAMES = {
+    group.value: group.name.lower()
+    for coded in CODEBOOK.fields
+    if coded.key == "target_groups"
+    for group in coded.values
 }
-STANCE_WORDS = {
-    "reports": "Reports or quotes another's words",
-    "condemns": "Speaks against violence or hatred",
-    "figurative": "Sport, games or a figure of speech",
-    "policy_advocacy": "Asks government to act lawfully",
-}
-CIRCUMSTANCES = (
-    ("target", ("target",), "Names whom"),
-    ("place", ("place",), "Names a place"),
-    ("time", ("now", "48h", "7d"), "Names a time"),
-    ("means", ("weapon",), "Names a weapon"),
-    (
-        "capability",
-        ("capability",),
-        "Speaks of a weapon at hand, of watching or of being on the way",
-    ),
-)
-ONE_PERSON = re.compile(r"\b(?:you|your|him|her|his)\b(?!\s+(?:all|people))", re.IGNORECASE)
-ALIKE = 3  # hits of one kind that are looked at; more of the same changes nothing
+NEAR = 200  # characters from what alarms, in which a place, a time or a means belongs to it
+NAMED = {"place": "a place", "time": "a time", "means": "a weapon or means"}
+# Calibrated: of what is called sure, nine in ten are so. No page shows a bare probability.
+SURENESS = ((0.9, " (sure)"), (0.75, " (fairly sure)"), (0.5, " (not sure)"))
 
-
-_ALARM = AhoCorasick(ALARM_STEMS)
-
-
-class Reason(TypedDict):
-    """One thing that was read, in plain words, and where: offsets into the text."""
-
-    code: str
-    text: str
-    start: int
-    end: int
+log = logging.getLogger(__name__)
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Assessment:
-    """What was read in one text. ``reasons`` have character offsets into that text."""
+class Thresholds:
+    """From which probability on an answer is taken, chosen on text held back (``reader.json``)."""
 
-    fields: MessageFields
-    level: int
-    threat_level: str
-    stance: str
-    reasons: list[Reason]
+    look_hate: float  # of the first look: below both, nothing is read further
+    look_violence: float
+    look_alarmed: float  # of either, for a text with an alarming word
+    violence: float  # from here on violence is called or approved of
+    unclear: float  # from here on a person should look
+    hate: float
+    dehumanising: float
+    outside: float  # that it is quoted, condemned, playful ...: then it is no more than that
 
 
-@dataclass(frozen=True)
-class _Hit:
-    cue: Cue
-    act: str
-    start: int
-    end: int
-    act_start: int
-    act_end: int
+class Scorer:
+    """What reads messages: the trained parts and the cues, or the cues alone where those fail."""
+
+    def __init__(self, folder: Path | None = PACKAGED, threads: int | None = None) -> None:
+        """``folder`` holds a trained reader; None: cues alone. Anything may be raised."""
+        self.lexicon: Lexicon | None = None  # of coded terms; whoever has a database sets it
+        self._reader = None if folder is None else CarefulReader(folder, threads)
+        self.name = cued.NAME
+        if folder is not None and self._reader is not None:
+            self.name = f"{self._reader.name}, {cued.NAME}"
+            weights = load_file(folder / WEIGHTS)
+            self._first, self._bias = weights["first.weight"], weights["first.bias"]
+            self._at = Thresholds(**self._reader.card["thresholds"])
+
+    def score(
+        self,
+        texts: Sequence[str],
+        vectors: Floats | None = None,
+        posted_at: Sequence[datetime] | None = None,
+    ) -> list[Assessment]:
+        """The assessment of each text.
+
+        ``vectors``: what the packaged encoder makes of the same texts, (n, 384); without them
+        every text is read with care. ``posted_at``: from when on "tomorrow" is told.
+        """
+        coded = [self.lexicon.hits(text) if self.lexicon else [] for text in texts]
+        if self._reader is None:
+            read = {row: cued.read(text) for row, text in enumerate(texts)}
+        else:
+            looks = None if vectors is None else self.look(vectors)
+            careful = [
+                row
+                for row, text in enumerate(texts)
+                if text.strip()
+                and (looks is None or coded[row] or self._could_matter(looks[row], text))
+            ]
+            said = self._reader.read([texts[row] for row in careful])
+            read = {
+                row: _nothing(None if looks is None else looks[row]) for row in range(len(texts))
+            }
+            read |= {
+                row: fused(cued.read(texts[row]), one, self._at)
+                for row, one in zip(careful, said, strict=True)
+            }
+        whole = []
+        for row, hits in enumerate(coded):
+            text, said_at = texts[row], posted_at[row] if posted_at else None
+            assessed = with_specifics(with_codes(read[row], hits), text, said_at)
+            whole.append(with_targets(assessed, text))
+        return whole
+
+    def look(self, vectors: Floats) -> Floats:
+        """The first look: how likely each is hateful, and violent; (n, 384) → (n, 2).
+
+        A row of zeros, a text in a language the encoder does not know, may always be.
+        """
+        found = 1 / (1 + np.exp(-(vectors @ self._first.T + self._bias)))
+        found[~vectors.any(axis=1)] = 1
+        return np.asarray(found, np.float32)
+
+    def _could_matter(self, look: Floats, text: str) -> bool:
+        hate, violence = look
+        if hate >= self._at.look_hate or violence >= self._at.look_violence:
+            return True
+        return bool(max(hate, violence) >= self._at.look_alarmed) and seems_alarming(text)
+
+
+def fused(cues: Assessment, said: Said, at: Thresholds) -> Assessment:
+    """What cues and reader say together: fields from both, the level from the fields."""
+    confidence = {name: round(float(getattr(said, name)), 3) for name in QUESTIONS}
+    outside = 1 - said.stances["asserts"]
+    confidence["stance"] = round(max(said.stances.values()), 3)
+    if cues.stance not in SCORING_STANCES:  # what a gate has shown, it has shown
+        return replace(cues, confidence=confidence)
+    if outside >= at.outside and said.violence < at.violence and cues.level < ALARMING_LEVEL:
+        stance = max((s for s in said.stances if s != "asserts"), key=said.stances.__getitem__)
+        reasons = _reasons(f"stance:{stance}", stance, said)
+        fields = MessageFields(stance=stance)
+        return Assessment(fields, 0, "none", stance, reasons, confidence)
+    fields, reasons = cues.fields, list(cues.reasons)
+    hallmarks = dict(fields.hallmarks)
+    if said.hate >= at.hate:
+        fields = replace(fields, demeaning=True)
+        reasons += _reasons("demeaning", "hate", said)
+    if said.dehumanising >= at.dehumanising:
+        hallmarks["H1"] = max(CLEAR, hallmarks.get("H1", 0))
+        reasons += _reasons("H1", "dehumanising", said)
+    fields = replace(fields, hallmarks=hallmarks)
+    violent = cues.level >= ALARMING_LEVEL
+    if not violent and said.violence >= at.violence and said.hate >= at.hate:
+        # The weakest force there is: who urges, announces or threatens, cues must show. And only
+        # where two answers agree: harsh but lawful words are read as violent too often otherwise.
+        fields = replace(fields, act="unspecified_violence", force="wish")
+        reasons = _reasons("act:unspecified_violence", "violence", said) + reasons
+    elif not violent and said.violence >= at.unclear:
+        fields = replace(fields, stance="unclear")
+        reasons += _reasons("unclear", "unclear", said, "violence")
+    elif violent and said.violence < at.unclear:
+        fields = replace(fields, stance="unclear")
+        reasons += _reasons("doubted", "doubted", said, "violence")
+    if fields.target_kind == "none" and (fields.demeaning or hallmarks or fields.act != "none"):
+        fields = replace(fields, target_kind="group" if said.hate >= at.hate else "individual")
+    return Assessment(
+        fields,
+        message_level(fields),
+        threat_level(fields),
+        fields.stance,
+        reasons[:MAX_REASONS],
+        confidence,
+    )
+
+
+def with_codes(assessed: Assessment, hits: Sequence[Hit]) -> Assessment:
+    """The same with what may be coded in it: possible (H6 = 1), and by itself no more (R8)."""
+    if not hits:
+        return assessed
+    coded = {"H6": max(POSSIBLE, assessed.fields.hallmarks.get("H6", 0))}
+    fields = replace(assessed.fields, hallmarks={**assessed.fields.hallmarks, **coded})
+    reasons = [_reason("H6", f"May be code: {hit.meaning}", hit.start, hit.end) for hit in hits]
+    return replace(assessed, fields=fields, reasons=(assessed.reasons + reasons)[:MAX_REASONS])
+
+
+def with_specifics(assessed: Assessment, text: str, posted_at: datetime | None) -> Assessment:
+    """The same with the places, times and means named near what alarms; more of them weigh more.
+
+    A time that is past is none. What the cues have found stands; what they missed is added.
+    """
+    alarming = [r for r in assessed.reasons if r["code"].startswith(("act:", "threat:"))]
+    if assessed.level < ALARMING_LEVEL or not alarming:
+        return assessed
+    first = min(reason["start"] for reason in alarming) - NEAR
+    last = max(reason["end"] for reason in alarming) + NEAR
+    near = [
+        one
+        for one in specifics(text, posted_at)
+        if first <= one.start <= last and not _is_past(one, posted_at)
+    ]
+    named = {reason["code"] for reason in assessed.reasons}
+    more = {one.kind: one for one in reversed(near) if one.kind not in named}
+    soon = imminence(near, posted_at)
+    fields = replace(
+        assessed.fields,
+        specifics=min(4, assessed.fields.specifics + len(more)),
+        imminence=assessed.fields.imminence if soon == "unspecified" else soon,
+    )
+    reasons = [
+        _reason(one.kind, f"Names {NAMED[one.kind]}: {one.label}", one.start, one.end)
+        for one in more.values()
+    ]
+    return replace(
+        assessed,
+        fields=fields,
+        level=message_level(fields),
+        threat_level=threat_level(fields),
+        reasons=(assessed.reasons + reasons)[:MAX_REASONS],
+    )
+
+
+def _is_past(one: Specific, posted_at: datetime | None) -> bool:
+    if one.kind != "time":
+        return False
+    if one.value and posted_at is not None:
+        return datetime.fromisoformat(one.value) < posted_at
+    return one.label == PAST
+
+
+def with_targets(assessed: Assessment, text: str) -> Assessment:
+    """The same with the kinds of group and the issue it speaks of, where it has a level."""
+    if not assessed.level:
+        return assessed
+    named = {each.kind: each for each in reversed(groups_named(text))}
+    fields = replace(assessed.fields, target_groups=frozenset(named), issue=issue_at_stake(text))
+    reasons = [
+        _reason(f"group:{each.kind}", f"Speaks of: {GROUP_NAMES[each.kind]}", each.start, each.end)
+        for each in named.values()
+    ]
+    return replace(assessed, fields=fields, reasons=(assessed.reasons + reasons)[:MAX_REASONS])
+
+
+def _nothing(look: Floats | None) -> Assessment:
+    """A text without words, or one that the first look let go."""
+    confidence = {} if look is None else {"look": round(float(max(look)), 3)}
+    return Assessment(MessageFields(), 0, "none", "asserts", [], confidence)
+
+
+def _reasons(code: str, words: str, said: Said, question: str | None = None) -> list[Reason]:
+    """One reason for each place that carries an answer, and how sure the reader is of it."""
+    question = question or words
+    likely = said.stances[question] if question in said.stances else getattr(said, question)
+    sure = next((word for least, word in SURENESS if likely >= least), "")
+    text = f"{WORDS_FOR[words]}{sure}"
+    return [_reason(code, text, start, end) for start, end in said.evidence(question)]
+
+
+def _reason(code: str, text: str, start: int, end: int) -> Reason:
+    return {"code": code, "text": text, "start": start, "end": end}
+
+
+@cache
+def packaged_scorer() -> Scorer:
+    """What ships, loaded once; where it cannot be used, cues alone, and the log says so."""
+    try:
+        return Scorer()
+    except Exception as fault:  # ONNX Runtime and files raise their own kinds
+        log.warning(
+            "The careful reader cannot be used (%s): messages are scored by cues alone, which miss "
+            "most of what is said in other words.",
+            str(fault).strip().partition("\n")[0] or type(fault).__name__,
+        )
+        return Scorer(None)
 
 
 def score(text: str) -> Assessment:
-    """Read one text: its fields and levels, and for all that scores the span that shows it."""
-    read, places = _collapsed(text[:SCORED_CHARS].translate(SAME_LENGTH))
-    page = _Page(read)
-    kept: dict[tuple[str, str, str, str], list[_Hit]] = {}
-    gated: dict[str, tuple[int, int]] = {}
-    stance = "asserts"
-    for hit in page.hits():
-        gate = page.gate(hit)
-        if gate in (None, "unclear"):
-            alike = kept.setdefault((hit.act, hit.cue.force, hit.cue.threat, hit.cue.words), [])
-            if len(alike) < ALIKE:
-                alike.append(hit)
-                stance = gate or stance
-        elif gate is not None:
-            gated.setdefault(gate, (hit.start, hit.end))
-    if kept:
-        assessed = _assess(page, [hit for alike in kept.values() for hit in alike], stance)
-    else:
-        stance, span = page.standing(gated)
-        reasons = [_reason(f"stance:{stance}", STANCE_WORDS[stance], span)] if span else []
-        assessed = Assessment(MessageFields(stance=stance), 0, "none", stance, reasons)
-    for reason in assessed.reasons:
-        reason["start"], reason["end"] = places[reason["start"]], places[reason["end"] - 1] + 1
-    return assessed
-
-
-def seems_alarming(text: str) -> bool:
-    """Whether ``text`` may be ALARMING_LEVEL or above: a look of microseconds, never a false no."""
-    read = " ".join(text[:SCORED_CHARS].translate(SAME_LENGTH).lower().split())
-    return any(
-        start == 0 or not read[start - 1].isalnum()
-        for _, start, _ in _ALARM.find_matches_as_indexes(read, overlapping=True)
-    )
-
-
-def _collapsed(text: str) -> tuple[str, list[int]]:
-    """The text with each run of white space as one space or line break, and where each stood."""
-    pieces: list[str] = []
-    places: list[int] = []
-    for match in BLANK_OR_NOT.finditer(text):
-        piece = match.group()
-        if match.group(1):
-            pieces.append("\n" if "\n" in piece else " ")
-            places.append(match.start())
-        else:
-            pieces.append(piece)
-            places.extend(range(*match.span()))
-    return "".join(pieces), places
-
-
-def loaded(word: str) -> bool:
-    """Whether a word is one the cues count as violent or dehumanising: never fit for a title."""
-    return LOADED_WORDS.match(word.lower()) is not None
-
-
-def _assess(page: "_Page", hits: list[_Hit], stance: str) -> Assessment:
-    """Fields from the hits: the act, force and threat that weigh most, the highest of the rest."""
-    hallmarks: dict[str, int] = {}
-    for hit in hits:
-        for hallmark, degree in hit.cue.hallmarks.items():
-            hallmarks[hallmark] = max(degree, hallmarks.get(hallmark, 0))
-    readings = []
-    for hit in hits:
-        specifics, imminence, spans = page.circumstances(hit)
-        fields = MessageFields(
-            stance=stance,
-            target_kind=_target_kind(page.text[hit.start : hit.end], hit.act),
-            demeaning=any(other.cue.demeaning for other in hits),
-            hallmarks=hallmarks,
-            act=hit.act,
-            force=hit.cue.force,
-            threat_type=hit.cue.threat,
-            specifics=specifics,
-            capability_cue=any(reason["code"] == "capability" for reason in spans),
-            imminence=imminence,
-        )
-        readings.append((message_level(fields), fields, [*_reasons(hit), *spans]))
-    # An act says more than a hallmark of the same level; then the order of the table decides.
-    readings.sort(key=lambda reading: (-reading[0], reading[1].act == "none"))
-    level, fields, _ = readings[0]
-    reasons: dict[tuple[object, ...], Reason] = {}
-    for reason in (reason for _, _, found in readings for reason in found):
-        reasons.setdefault((reason["code"], reason["start"]), reason)
-    return Assessment(
-        fields, level, threat_level(fields), stance, list(reasons.values())[:MAX_REASONS]
-    )
-
-
-def _target_kind(cue: str, act: str) -> str:
-    if act == "damage_property":
-        return "property_place"
-    return "individual" if ONE_PERSON.search(cue) else "group"
-
-
-def _reason(code: str, words: str, span: tuple[int, int]) -> Reason:
-    return {"code": code, "text": words, "start": span[0], "end": span[1]}
-
-
-def _reasons(hit: _Hit) -> list[Reason]:
-    """One reason per thing the cue says, each with its span."""
-    cue, whole = hit.cue, (hit.start, hit.end)
-    words = cue.words.format(ACT_WORDS.get(hit.act, "violence"))
-    found = []
-    if hit.act != "none":
-        found.append(_reason(f"act:{hit.act}", words, (hit.act_start, hit.act_end)))
-        found.append(_reason(f"force:{cue.force}", f"Says so {FORCE_WORDS[cue.force]}", whole))
-    if cue.threat != "none":
-        found.append(_reason(f"threat:{cue.threat}", f"Reads as {THREAT_WORDS[cue.threat]}", whole))
-    codes = [*cue.hallmarks, *(["demeaning"] if cue.demeaning else [])]
-    return found + [_reason(code, words, whole) for code in codes]
-
-
-class _Page:
-    """One text cut into sentences, with every gate and circumstance found once."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        cuts = [0, *(match.end() for match in SENTENCE_END.finditer(text)), len(text)]
-        self._starts = [start for start, end in pairwise(cuts) if end > start] or [0]
-        self._quotes = [match.span() for match in QUOTATION.finditer(text)]
-        self._found = {
-            name: self._sentences_with(pattern)
-            for name, pattern in {
-                "condemns": CONDEMNS,
-                "calms": CALMS,
-                "agrees": AGREES,
-                "reports": REPORTS,
-                "figurative": FIGURATIVE,
-                "literal": NOT_FIGURATIVE,
-                "policy": POLICY,
-                "ballot": BALLOT,
-                "doubt": DOUBT,
-                "place": NAMED_PLACE,
-                "gathering": GATHERING_PLACE,
-                "target": NAMED_TARGET,
-                "weapon": WEAPON,
-                "firearm": FIREARM,
-                "capability": CAPABILITY,
-                "now": TIME_NOW,
-                "48h": TIME_48H,
-                "7d": TIME_7D,
-            }.items()
-        }
-
-    def hits(self) -> list[_Hit]:
-        """Every cue that matches, in the order of the table."""
-        found = []
-        for cue in CUES:
-            for match in cue.pattern.finditer(self.text):
-                groups = match.groupdict()
-                named = next((name for name in groups if groups[name] is not None), None)
-                act = named if named in ACT_WORDS else cue.act
-                start, end = match.span()
-                start += len(match.group()) - len(match.group().lstrip())
-                found.append(_Hit(cue, act, start, end, *match.span(named or 0)))
-        for match in BRING.finditer(self.text):
-            found.extend(self._gathering(match))
-        return found
-
-    def _gathering(self, match: re.Match[str]) -> list[_Hit]:
-        """A call to bring weapons: violent when a place is named too, else only arming."""
-        start, end = match.span()
-        near = self._near(start)
-        place = self._any("gathering", near)
-        timed = any(self._any(when, near) for when in ("now", "48h", "7d"))
-        if not place:
-            return []
-        act = "unspecified_violence" if timed else "intimidate"
-        words = "Calls people to gather with weapons"
-        cue = Cue(BRING, words, act=act, force="organise" if timed else "urge")
-        return [_Hit(cue, act, start, end, start, end)]
-
-    def gate(self, hit: _Hit) -> str | None:
-        """The stance that takes a hit out of scope, "unclear", "negated", or None."""
-        here, near = [self._sentence(hit.start)], self._near(hit.start)
-        # Outrage at one deed may turn into a call for another: then a person must look.
-        calling = hit.cue.force in URGING_FORCES
-        if self._negated(hit):
-            return "negated"
-        told = CLAUSE_END.split(self.text[max(0, hit.start - CLAUSE_CHARS) : hit.start])[-1]
-        if NARRATED.search(told) and not self._any("agrees", near):
-            return "reports"
-        condemned = self._any("condemns", near) or self._any("calms", here)
-        quoted = self._quoted(hit)
-        if quoted and (condemned or self._any("calms", near)):
-            return "condemns"
-        if quoted and (self._any("reports", near) or self._attributed(hit)):
-            return "reports"
-        if condemned and not self._turned(hit, near):
-            return "unclear" if calling and not self._any("condemns", here) else "condemns"
-        if self._any("reports", here):
-            return "unclear" if calling else "reports"
-        if self._any("ballot", here) and VOTERS_DO.match(self.text, hit.act_start):
-            return "unclear" if self._any("weapon", here) else "policy_advocacy"
-        if self._any("figurative", here) and not self._any("literal", near):
-            return "figurative" if self._playful(hit, here) else "unclear"
-        return "unclear" if quoted or self._any("doubt", here) else None
-
-    def _negated(self, hit: _Hit) -> bool:
-        before = self.text[max(0, hit.start - CLAUSE_CHARS) : hit.act_start]
-        clause = CLAUSE_END.split(before)[-1]
-        return bool(NEGATED.search(VERB_END.split(clause)[-1]) or NEGATED_TRIP.search(clause))
-
-    def _playful(self, hit: _Hit, here: list[int]) -> bool:
-        """Whether a cue beside a word of sport or stage is no more than that.
-
-        A call is not when it names a role or a group, a weapon, or a deed that no match knows.
-        """
-        cue = self.text[hit.start : hit.end]
-        if hit.cue.force == "organise":
-            return not self._any("firearm", here)
-        if hit.cue.force not in URGING_FORCES and hit.cue.threat == "none":
-            return True
-        serious = self._any("weapon", here) or self._any("capability", here)
-        return not serious and bool(SPORTING.search(cue)) and not REAL_TARGET.search(cue)
-
-    def standing(self, gated: dict[str, tuple[int, int]]) -> tuple[str, tuple[int, int] | None]:
-        """The stance of a text with no call of its own, and the span that shows it."""
-        for stance in ("condemns", "reports", "policy_advocacy", "figurative"):
-            if stance in gated:
-                return stance, gated[stance]
-        for stance, name in (("condemns", "condemns"), ("policy_advocacy", "policy")):
-            for span in self._found[name].values():
-                return stance, span
-        return "asserts", None
-
-    def circumstances(self, hit: _Hit) -> tuple[int, str, list[Reason]]:
-        """Specifics (0-4) and imminence named around a hit, and the spans that show them.
-
-        A hit without act or threat has none: a time beside an insult means nothing.
-        """
-        if hit.act == "none" and hit.cue.threat == "none":
-            return 0, "none", []
-        near = self._near(hit.start)
-        specifics, imminence, reasons = 0, "unspecified", []
-        for code, names, words in CIRCUMSTANCES:
-            named = [
-                (name, self._found[name][i]) for name in names for i in near if self._has(name, i)
-            ]
-            if named:
-                specifics += code != "capability"
-                imminence = named[0][0] if code == "time" else imminence
-                reasons.append(_reason(code, words, named[0][1]))
-        return specifics, imminence, reasons
-
-    def _has(self, name: str, sentence: int) -> bool:
-        return sentence in self._found[name]
-
-    def _sentences_with(self, pattern: re.Pattern[str]) -> dict[int, tuple[int, int]]:
-        """The first match of a pattern in each sentence."""
-        found: dict[int, tuple[int, int]] = {}
-        for match in pattern.finditer(self.text):
-            found.setdefault(self._sentence(match.start()), match.span())
-        return found
-
-    def _sentence(self, offset: int) -> int:
-        return max(0, bisect_right(self._starts, offset) - 1)
-
-    def _near(self, offset: int) -> list[int]:
-        """The sentence at an offset and its two neighbours, the sentence itself first."""
-        here = self._sentence(offset)
-        return [here, here - 1, here + 1]
-
-    def _any(self, name: str, sentences: list[int]) -> bool:
-        return any(index in self._found[name] for index in sentences)
-
-    def _quoted(self, hit: _Hit) -> bool:
-        return any(start < hit.act_end and hit.act_start < end for start, end in self._around(hit))
-
-    def _around(self, hit: _Hit) -> list[tuple[int, int]]:
-        index = bisect_right(self._quotes, (hit.act_start, len(self.text)))
-        return self._quotes[max(0, index - 1) : index + 1]
-
-    def _attributed(self, hit: _Hit) -> bool:
-        """Whether somebody is named as speaker of the quotation around a hit."""
-        return any(
-            SPEAKING.search(self.text[max(0, start - ATTRIBUTION_CHARS) : start])
-            or SPEAKING.search(self.text[end : end + ATTRIBUTION_CHARS])
-            for start, end in self._around(hit)
-        )
-
-    def _turned(self, hit: _Hit, near: list[int]) -> bool:
-        """Whether a "but" stands between a condemnation and a hit that follows it."""
-        for index in near:
-            span = self._found["condemns"].get(index)
-            if span and span[1] <= hit.start and TURN.search(self.text[span[1] : hit.act_start]):
-                return True
-        return False
+    """One text, read with care by the reader that ships."""
+    return packaged_scorer().score([text])[0]

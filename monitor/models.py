@@ -6,20 +6,14 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from pgvector.sqlalchemy import Vector
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from monitor.codebook import LEVEL_NAMES as LEVEL_NAMES
+from monitor.vectors import Embedding
 from sources.db import Base
 from sources.models import Post
 
-LEVEL_NAMES = {
-    0: "Out of scope",
-    1: "Offensive",
-    2: "Hostile / priming",
-    3: "Violence-condoning",
-    4: "Violence-urging",
-}
 DANGEROUS_LEVEL = 2  # one clear hallmark or more (the coding scheme): what counters call dangerous
 
 
@@ -30,7 +24,7 @@ class Narrative(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str] = mapped_column(Text)
-    centroid: Mapped[NDArray[np.float32]] = mapped_column(Vector)
+    centroid: Mapped[NDArray[np.float32]] = mapped_column(Embedding)
     embedder: Mapped[str] = mapped_column(Text)  # vectors of different models never meet
     size: Mapped[int]  # posts counted for it; later deletions do not lower it
     first_post_at: Mapped[datetime]
@@ -61,7 +55,7 @@ class Reading(Base):
     post_id: Mapped[int] = mapped_column(
         ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True
     )
-    embedding: Mapped[NDArray[np.float32]] = mapped_column(Vector)
+    embedding: Mapped[NDArray[np.float32]] = mapped_column(Embedding)
     embedder: Mapped[str] = mapped_column(Text)
     # As found in the text or declared, "und" where neither says. One that the model cannot read
     # has a vector of zeros: near to nothing, in no narrative.
@@ -70,7 +64,9 @@ class Reading(Base):
     threat_level: Mapped[str] = mapped_column(Text)  # none, low, medium, high
     stance: Mapped[str] = mapped_column(Text)
     reasons: Mapped[list[Any]]
-    scorer: Mapped[str] = mapped_column(Text)  # name and version
+    # How sure the trained parts are of each answer, 0 to 1; empty where only cues have read.
+    confidence: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    scorer: Mapped[str] = mapped_column(Text)  # name and version, or that it reads no such language
     narrative_id: Mapped[int | None] = mapped_column(ForeignKey("narratives.id"))
     # The first known post of its group of copies, its own where it has none. A number, not a key:
     # the group outlives that post.
@@ -207,3 +203,37 @@ class FlagDecision(Base):
     by: Mapped[int]
     at: Mapped[datetime]
     flag: Mapped[Flag] = relationship(back_populates="decision")
+
+
+class LexiconVersion(Base):
+    """What one entry of the lexicon said from one moment on. Never changed: an edit is a new one.
+
+    The newest version of an ``entry_id`` is the entry. It counts while it is active and its
+    review has not expired.
+    """
+
+    __tablename__ = "lexicon_versions"
+    __table_args__ = (
+        CheckConstraint("state IN ('active', 'retired')", name="state"),
+        UniqueConstraint("entry_id", "number"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int]
+    number: Mapped[int]  # 1, 2, 3 … within its entry
+    term: Mapped[str] = mapped_column(Text)
+    variants: Mapped[list[Any]]  # other ways to write it
+    language: Mapped[str] = mapped_column(Text)  # ISO 639
+    locale: Mapped[str] = mapped_column(Text)  # ISO 3166: where it means that
+    meaning: Mapped[str] = mapped_column(Text)
+    origin: Mapped[str] = mapped_column(Text)
+    benign_uses: Mapped[str] = mapped_column(Text)
+    alternatives: Mapped[str] = mapped_column(Text)  # how to say it without the term
+    kind: Mapped[str] = mapped_column(Text)  # one of monitor.lexicon.KINDS
+    sources: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)  # of this change
+    by: Mapped[int | None]  # empty for the edition that comes with the house
+    at: Mapped[datetime]
+    reviewed_at: Mapped[datetime]
+    expires_at: Mapped[datetime]

@@ -17,8 +17,8 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, joinedload
 
+from monitor.cued import loaded
 from monitor.graph import SILENCE_DAYS
-from monitor.incitement import loaded
 from monitor.models import DANGEROUS_LEVEL, HourlyCount, Narrative, Reading
 from monitor.titles import NOISE
 from sources.matching import Matcher, Rule, Said, normal_form

@@ -11,7 +11,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from monitor import counters, titles
-from monitor.incitement import loaded
+from monitor.cued import loaded
 from monitor.models import Flag, Narrative, Reading, Revision, RevisionPost
 from monitor.narratives import family, recentre
 from monitor.proposals import lead, put_posts

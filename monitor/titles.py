@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from monitor.incitement import loaded
+from monitor.cued import loaded
 from monitor.models import Narrative, Reading
 from sources.models import Post
 

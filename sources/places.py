@@ -206,6 +206,13 @@ def find_places(text: str, limit: int = 12) -> list[Place]:
     return [entry.place for entry in nsmallest(limit, hits, key=lambda e: _rank(e, words))]
 
 
+def every_place() -> list[Place]:
+    """All of them: states before the rest, larger places (by ZIP codes) before smaller ones."""
+    entries = _atlas().entries.values()
+    larger = sorted(entries, key=lambda e: (e.place.kind != "state", -e.size, e.place.code))
+    return [entry.place for entry in larger]
+
+
 def place_of(code: str) -> Place:
     """The place with this code; ValueError with one sentence where there is none."""
     entry = _atlas().entries.get(code)

@@ -32,6 +32,7 @@ from desk.models import ROLES
 from desk.security import COOKIE
 from desk.settings import Settings
 from desk.wiring import Wiring, wire
+from monitor import lexicon
 from monitor.models import Flag, Reading, Revision
 from monitor.narratives import hour_of
 from monitor.revisions import rename
@@ -61,6 +62,7 @@ SENDS = {
     "sources/reddit.py": "names of subreddits, words of searches, ids of posts we hold (there?)",
     "sources/collector.py": "nothing: names the network's faults in plain words",
     "monitor/embed.py": "the name of a model to the Hugging Face hub, if the settings name one",
+    "monitor/training/fit.py": "nothing: transformers reads the packaged model from disk",
     "campaigns/publishers/bluesky.py": "what a leader approved, and the voice's own password",
     "desk/cli.py": "pages to whoever signs in (walked below); starts the worker as a child",
     "desk/streams.py": "settings and the secret key to child processes of our own",
@@ -96,6 +98,7 @@ STAYING_IN = frozenset(
     (
         *(
             "ahocorasick_rs",
+            "dateparser",
             "emoji",
             "graspologic_native",
             "jinja2",
@@ -337,6 +340,7 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
             )
         )
     rename(session, narrative, "Plain words", MONICA_MONITOR, now)
+    lexicon.seed(session, now)
     source = by_platform["bluesky"]
     passing = {"platform": "bluesky", "uri": _mark("passing"), "text": _mark("passing")}
     session.add(PassingPost(source_id=source.id, **passing, collected_at=now))
@@ -359,6 +363,7 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
         "campaign_id": every(Campaign),
         "consent_id": every(Consent),
         "revision_id": every(Revision),
+        "entry_id": ["1"],
         "verb": ["pause"],
     }
 

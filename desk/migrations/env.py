@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from pgvector.sqlalchemy import VECTOR
 
 import campaigns.models  # noqa: F401 (with it every table to its left)
 import desk.models  # noqa: F401
@@ -14,7 +15,7 @@ def spell(kind: str, thing: Any, autogen: AutogenContext) -> str | Literal[False
     """Write our own column types into new migrations by what the database calls them."""
     if kind == "type" and isinstance(thing, UTCDateTime):
         return "sa.DateTime(timezone=True)"
-    if kind == "type" and type(thing).__module__.startswith("pgvector"):
+    if kind == "type" and isinstance(thing, VECTOR):
         autogen.imports.add("from pgvector.sqlalchemy import Vector")
         return "Vector()"
     return False

@@ -3,14 +3,15 @@
 Saved posts are read as the worker reads them (language, encoding, score, copies, narratives,
 counts, flags, all saved, a considered look whenever it is due), and the same texts are encoded
 alone. One JSON line: posts a second of both by the clock and by this process's processor time,
-their ratio, seconds of reading the window anew after a restart, and peak memory. Batches of the
-two alternate, so that what else the machine does falls on both. Lines of a file hold time and text.
+their ratio, seconds of reading the window anew after a restart, and peak memory. The two alternate,
+so that what else the machine does falls on both. Lines of a file hold time and text.
 """
 
 import argparse
 import json
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,14 +19,16 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, select
 
-from monitor.analyse import analyse_next, consider_next
+from monitor.analyse import analyse_waiting, consider_next
 from monitor.encoder import load_encoder
+from monitor.incitement import packaged_scorer
 from monitor.models import Narrative, Reading
 from monitor.placing import Placer
 from sources.models import Post, Source
 from tests.bench.database import own_database
 
 BATCH = 256  # posts the worker reads at once
+TURN = 8 * BATCH  # posts that one of the two is given before the other has its turn
 SPAN = timedelta(minutes=1)  # between two posts
 
 
@@ -60,30 +63,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
             source = Source(kind="example", address="bench", name="Bench", created_at=now)
             session.add(source)
             session.flush()
-            session.execute(
-                insert(Post),
-                [
-                    {
-                        "source_id": source.id,
-                        "platform": "example",
-                        "uri": f"bench:{n}",
-                        "author": f"author {n}",
-                        "text": text,
-                        "posted_at": begun + SPAN * n,
-                        "collected_at": now,
-                    }
-                    for n, text in enumerate(texts)
-                ],
-            )
-        placer = Placer(embedder)
+            identifier = source.id
+        placer, scorer = Placer(embedder), packaged_scorer()
+
+        def arrive(start: int) -> None:
+            with sessions.begin() as session:
+                session.execute(
+                    insert(Post),
+                    [
+                        {
+                            "source_id": identifier,
+                            "platform": "example",
+                            "uri": f"bench:{n}",
+                            "author": f"author {n}",
+                            "text": text,
+                            "posted_at": begun + SPAN * n,
+                            "collected_at": now,
+                        }
+                        for n, text in enumerate(texts[start : start + TURN], start)
+                    ],
+                )
 
         def read() -> None:
-            analyse_next(sessions, embedder, now, BATCH, placer)
-            consider_next(sessions, placer, now)
+            """As the worker does: looks are a job of their own, woken every two seconds."""
+            done = threading.Event()
 
-        for start in range(0, len(texts), BATCH):
-            some = texts[start : start + BATCH]
-            alone.time(lambda some=some: embedder.embed(some))  # type: ignore[misc]
+            def consider() -> None:
+                while not done.wait(2):
+                    consider_next(sessions, placer, now)
+
+            looking = threading.Thread(target=consider)
+            looking.start()
+            analyse_waiting(sessions, embedder, placer, scorer, lambda: now, limit=BATCH)
+            done.set()
+            looking.join()
+
+        def encode(some: list[str]) -> None:
+            for start in range(0, len(some), BATCH):
+                embedder.embed(some[start : start + BATCH])
+
+        for start in range(0, len(texts), TURN):
+            arrive(start)
+            alone.time(lambda start=start: encode(texts[start : start + TURN]))  # type: ignore[misc]
             whole.time(read)
 
         def read_anew() -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 import desk.models  # noqa: F401
 from desk.database import migrate, start_embedded, wait_until_up
-from monitor.incitement import seems_alarming
+from monitor.cued import seems_alarming
 from sources import bluesky, feeds
 from sources.collect import Intake
 from sources.db import make_engine, make_sessions

@@ -1,8 +1,12 @@
 """Every page in a real browser, wide and at phone width: whole, quiet, accessible, ours alone."""
 
-from collections.abc import Callable
+import html
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,6 +14,8 @@ from playwright.sync_api import BrowserContext, expect
 from sqlalchemy import select
 
 from desk.wiring import Wiring
+from monitor import lexicon
+from monitor.codebook import CODEBOOK, FIELDS, VALUES
 from monitor.models import Flag, HourlyCount, Narrative, Reading
 from monitor.narratives import hour_of
 from sources import register
@@ -21,7 +27,7 @@ from tests.desk.conftest import Cast, Client
 PATHS = (
     *("/", "/narratives", "/narratives/1", "/messages", "/messages/1", "/calendar"),
     *("/voices", "/voices/1", "/sources", "/sources/1", "/watches", "/watches/new", "/watches/1"),
-    *("/people", "/me"),
+    *("/people", "/me", "/codebook", "/lexicon", "/lexicon/new", "/lexicon/1"),
 )
 HOSTILE = 'Someone should burn that place. <img src=x onerror="alert(1)"> ' + "unbroken" * 40
 
@@ -35,6 +41,7 @@ def furnished(wiring: Wiring, message: int) -> Wiring:
         source = register.add_source(session, "feed", "https://gazette.example/rss", "Gazette", now)
         watch = Rule(any=("bridge", HOSTILE[:90]), places=("26163",), subject=HOSTILE[:60])
         save_watch(session, None, "Bridges <b>", watch, None, now)
+        lexicon.seed(session, now)
         for number, text in enumerate(("Ordinary words about the bridge.", HOSTILE)):
             post = Post(
                 source_id=source.id,
@@ -165,6 +172,49 @@ def test_a_single_call_to_violence_waits_for_no_narrative(
     assert "What needs you now" in page
     assert "in no narrative" in page
     assert "Single posts that urge violence" not in client(cast.comms).get("/").text
+
+
+def _sentences(data: object) -> Iterator[str]:
+    """Everything the codebook says in words, however deep it stands."""
+    if isinstance(data, dict):
+        for key, part in data.items():
+            if key not in ("key", "value", "field"):
+                yield from _sentences(part)
+    elif isinstance(data, list | tuple):
+        for part in data:
+            yield from _sentences(part)
+    elif isinstance(data, str) and data:
+        yield data
+
+
+def test_the_codebook_shows_all_of_its_data_with_a_place_to_link_to(
+    cast: Cast, client: Client
+) -> None:
+    page = client(cast.comms).get("/codebook").text
+    shown = html.unescape(re.sub(r"<[^>]+>", "", page)).lower()
+    said = list(_sentences(msgspec.to_builtins(CODEBOOK)))
+    assert len(said) > 200
+    assert [words for words in said if words.lower() not in shown] == []
+
+    places = Counter(re.findall(r' id="([^"]+)"', page))
+    assert [name for name, times in places.items() if times > 1] == []
+    wanted = {*FIELDS, *(f"{scale}{degree}" for scale in "MD" for degree in range(5))}
+    wanted |= {one.value for one in CODEBOOK.danger_terms}
+    wanted |= {
+        f"{factor.key}-{step.value}" for factor in CODEBOOK.situation for step in factor.steps
+    }
+    wanted |= {f"threat_level-{one.value}" for one in CODEBOOK.threat_levels}
+    wanted |= {f"rabat-{one.value}" for one in CODEBOOK.rabat.parts}
+    for key, values in VALUES.items():
+        wanted |= values if key == "hallmarks" else {f"{key}-{value}" for value in values}
+    assert wanted - set(places) == set()
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(places)
+
+
+def test_the_codebook_says_nothing_the_house_does_not_say(cast: Cast, client: Client) -> None:
+    page = client(cast.monitor).get("/codebook").text.lower()
+    for word in ("extremist", "suspect", "offender", "enemy", "illegal", "prediction"):
+        assert word not in page
 
 
 @pytest.mark.parametrize("number", ["0", "99999999999", "-1", "abc"])

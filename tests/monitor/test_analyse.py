@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from monitor.analyse import analyse_next
-from monitor.incitement import SCORER
+from monitor.incitement import packaged_scorer
 from monitor.models import Flag, HourlyCount, Narrative, Reading
 from monitor.narratives import unread_languages
 from sources.models import Post
@@ -65,7 +65,11 @@ def test_a_rumour_becomes_a_flag(sessions, embedder, say, now):
         assert len(explaining) == 4
         assert "burn that depot" not in str(flag.reasons)  # a flag outlives its posts
         reading = session.get_one(Reading, explaining[0])
-        assert (reading.level, reading.stance, reading.scorer) == (3, "asserts", SCORER)
+        assert (reading.level, reading.stance, reading.scorer) == (
+            3,
+            "asserts",
+            packaged_scorer().name,
+        )
         assert reading.embedder == embedder.name
         assert {reason["code"] for reason in reading.reasons} >= {"act:damage_property"}
 

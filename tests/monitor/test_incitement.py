@@ -1,338 +1,145 @@
-"""The first scorer: the field's cases as texts, pairs that differ in one thing, hostile input."""
+"""Cues and reader together: who decides what, and what a person is asked to look at."""
 
-import time
-
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.codebook import message_level
-from monitor.cues import CUES
-from monitor.incitement import MAX_REASONS, SCORED_CHARS, loaded, score
+from monitor import cued
+from monitor.careful import QUESTIONS, STANCES, Said, _Read
+from monitor.codebook import MessageFields, message_level
+from monitor.cued import Assessment
+from monitor.incitement import Scorer, Thresholds, fused, packaged_scorer, score
 
-# (text, message level): the cases of the coding scheme's table, with invented groups.
-CASES = [
-    (
-        'The article quotes him: "The Ardans are vermin," he said. The mayor condemned the remark.',
-        0,
-    ),
-    ("Those people are stupid, lazy and rude.", 1),
-    ("The Ardans are rats overrunning us", 2),
-    ("After last night: the Ardans are rats overrunning us!!", 2),
-    ("Congress should deport people who overstay a visa.", 0),
-    ("They will come for us, we must strike first", 3),
-    ("Someone should burn that place", 3),
-    ("Traitors get what's coming", 3),
-    ("Show up at their office tomorrow, armed. Let them see us.", 3),
-    ("Saturday 9 pm at the house of worship, bring bats", 4),
-    ("Clerk Lund, I will shoot you at the courthouse on Friday with my rifle", 4),
-    ("I am going to kill you, Clerk Lund", 4),
-    ("gg, rematch? I will murder you tonight in ranked", 0),
-    ("You know what kind of people drink that kind of coffee.", 0),
-]
+AT = Thresholds(
+    look_hate=0.3, look_violence=0.2, look_alarmed=0.05,
+    violence=0.8, unclear=0.4, hate=0.6, dehumanising=0.7, outside=0.9,
+)  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "level"), CASES)
-def test_the_field_cases(text, level):
-    assessed = score(text)
-    assert assessed.level == level, assessed
-    assert (assessed.level > 0) <= bool(assessed.reasons)
+def said(text: str, stance: str = "asserts", sure: float = 0.95, **answers: float) -> Said:
+    """What a reader might say of a text, every word of it evidence."""
+    rest = "reports" if stance == "asserts" else "asserts"
+    stances = dict.fromkeys(STANCES, 0.0) | {stance: sure, rest: 1 - sure}
+    probabilities = [answers.get(name, 0.02) for name in QUESTIONS] + list(stances.values())
+    read, offsets, at = _Read(text), [], 0
+    for word in read.text.split():
+        at = read.text.index(word, at)
+        offsets.append((at, at + len(word)))
+        at += len(word)
+    evidence = np.ones((len(offsets), len(probabilities)), np.float32)
+    return Said(np.array(probabilities, np.float32), evidence, offsets, read)
 
 
-def test_fields_of_a_threat_with_everything_named():
-    assessed = score("Clerk Lund, I will shoot you at the courthouse tomorrow with my rifle")
-    assert (assessed.threat_level, assessed.fields.specifics) == ("high", 4)
-    assert assessed.fields.act == "kill"
-    assert assessed.fields.force == "announce"
-    assert assessed.fields.target_kind == "individual"
-    assert assessed.fields.imminence == "48h"
-    codes = {reason["code"] for reason in assessed.reasons}
-    assert {"act:kill", "force:announce", "threat:direct", "time", "place", "means"} <= codes
+def read(text: str, **answers: object) -> Assessment:
+    return fused(cued.read(text), said(text, **answers), AT)  # type: ignore[arg-type]
 
 
-def test_a_reason_points_at_its_words():
-    text = "Long day. 🌧 Someone should burn that place, honestly."
-    spans = {r["code"]: text[r["start"] : r["end"]] for r in score(text).reasons}
-    assert spans["act:damage_property"] == "burn that place"
-    assert spans["force:wish"] == "Someone should burn that place"
+QUIET = "These folk will see what happens to folk like that."
+CALL = "Someone should burn that place"
 
 
-# Each pair differs in one thing. (in scope at M2 or above, the same out of scope)
-PAIRS = {
-    "quotation": (
-        "They are vermin and should be shot.",
-        'He wrote "they are vermin and should be shot" on my door.',
-    ),
-    "news": (
-        "We are going to burn the town hall tonight.",
-        "Police said two men planned to burn the town hall on Sunday.",
-    ),
-    "narrated": (
-        "Bring bats to the school, Friday 8 pm.",
-        "Posts urging people to bring bats to the school on Friday 8 pm are under review.",
-    ),
-    "counter-speech": (
-        "Those people are vermin.",
-        "Calling those people vermin is wrong, and it is not who we are.",
-    ),
-    "condemnation": (
-        "Someone should burn that clinic.",
-        "People writing that someone should burn that clinic: violence is never the answer.",
-    ),
-    "negation": ("Hurt them all.", "Don't hurt any of them."),
-    "negated call": ("We must attack the officials.", "We must not attack the officials."),
-    "refusal": ("We will shoot the judges.", "We will never shoot the judges."),
-    "denial": ("The newcomers are vermin.", "The newcomers are not vermin."),
-    "sport": ("Let's kill them tonight.", "Big game at 7, let's kill them tonight, go team!"),
-    "stage": ("They deserve to die.", "Comedy on stage tonight: they deserve to die of laughter."),
-    "errand": ("I will shoot him tomorrow.", "I will shoot him a text tomorrow."),
-    "decoration": ("Hang them all.", "Hang them on the wall by the door."),
-    "policy": (
-        "Run the newcomers out of town.",
-        "The council should vote on how many newcomers the town can house.",
-    ),
-    "purpose": (
-        "Bring your guns to city hall, Saturday at noon.",
-        "Bring your signs to city hall, Saturday at noon.",
-    ),
-    "object": ("Burn that church down.", "Burn that calendar from last year."),
-}
+def test_what_no_cue_knows_the_reader_sees() -> None:
+    assert cued.read(QUIET).level == 0
+    assert read(QUIET).level == 0
+    violent = read(QUIET, violence=0.9, hate=0.9)
+    assert (violent.level, violent.fields.act, violent.fields.force) == (
+        3, "unspecified_violence", "wish",
+    )  # fmt: skip
+    assert violent.confidence["violence"] == pytest.approx(0.9, abs=1e-3)
+    assert read(QUIET, hate=0.9).level == 1
+    assert read(QUIET, hate=0.9, dehumanising=0.9).level == 2
 
 
-# Everyday words that look like violence, and reports of it: at most offensive.
-HARMLESS = (
-    "Kill your speed",
-    "Hang your coats by the door",
-    "Shoot here for the wedding photos",
-    "Kill yard waste",
-    "Stab herbs with a fork",
-    "Shoot your shot",
-    "Drown your sorrows",
-    "Let's attack the Republicans' tax plan",
-    "Let's attack the Democrats' tax plan",
-    "attack the sheriff's record",
-    "kill the bill before the council votes",
-    "hang the Christmas lights",
-    "We're going to shoot the Smiths' family portraits",
-    "Bring a knife and a cutting board to the church kitchen at 6 pm",
-    "Bring matches and candles to the vigil tonight",
-    "Clear the people out, there is a gas leak",
-    "Chase the kids out of the pool at 5",
-    "Run the Harrisons out to the airport",
-    "get rid of those officials at the ballot box",
-    "Hit the Democrats where it hurts: at the polls",
-    "Get the address of the shelter",
-    "Post the phone number of the clinic please",
-    "Don't let him leave without his lunch",
-    "Follow the officer home page",
-    "Teachers want to get your kids reading",
-    "Volunteers came here to get everyone fed",
-    "They say we should kill the newcomers. They are wrong.",
-    "My grandmother was told 'your kind should be hanged'",
-    "If you hear someone say that immigrants are vermin, speak up",
-    "It is false that they are poisoning our children",
-    "I hope the Yankees get slaughtered",
-    "don't hurt anyone",
-    "nobody should burn anything",
-    "never hit anyone",
-    "Violence is never the answer",
-    "We condemn the call to burn the church",
-    "They killed it on stage",
-    "We destroyed the Bears last night",
-    "Congress should deport them",
-    "murder you tonight in the game",
-)
-
-# Open calls, wishes and threats, some beside words that make others harmless.
-CALLS = (
-    "I will shoot you at the game on Friday",
-    "I will kill the teachers at school this season",
-    "We should hang the judges. Bring the whole team.",
-    "Shoot the clerks at the county offices, quarter past nine",
-    "Next week is hunting week: let's shoot the newcomers",
-    "Stop waiting and shoot them",
-    "If nobody acts we must hang them all",
-    "They never listen so burn their church",
-    "Fight against the traitors and kill them",
-    "I will not rest until I kill the mayor",
-    "Why not kill them all",
-    "Violence is never the answer, so hang the judges",
-    "kill the ardans",
-    "kill all democrats",
-    "kill all republicans",
-    "shoot the muslims",
-    "shoot the christians",
-    "kill every last immigrant",
-    "kill all cops",
-    "We are going to burn city hall down tonight",
-    "You will be shot if you show up at the polls",
-    "We're coming for you, Judge Hale. We know where your kids go to school",
-    "They should all be rounded up and put in camps",
-    "Time to hunt down the poll workers",
-    "Bring your AR to the mosque on Friday",
-    "We have to arm ourselves before they come",
-    "According to the plan, we burn the church on Saturday",
-    "Someone should burn that place",
-    "They will come for us, we must strike first",
-)
+def test_the_reader_alone_never_says_that_violence_is_urged() -> None:
+    assert read(QUIET, violence=0.999, hate=0.999, dehumanising=0.999).level == 3
 
 
-@pytest.mark.parametrize("text", HARMLESS)
-def test_everyday_words_are_no_violence(text):
-    assert score(text).level <= 1
+def test_where_the_two_disagree_a_person_looks() -> None:
+    assert (read(CALL, violence=0.9).level, read(CALL, violence=0.9).stance) == (3, "asserts")
+    doubted = read(CALL, violence=0.1)
+    assert (doubted.level, doubted.stance) == (3, "unclear")
+    assert "doubted" in {reason["code"] for reason in doubted.reasons}
 
 
-@pytest.mark.parametrize("text", CALLS)
-def test_a_call_is_a_call_whatever_stands_beside_it(text):
-    assert score(text).level >= 3
+def test_what_may_be_a_call_is_unclear_and_no_more() -> None:
+    for likely in (0.5, 0.95):  # sure of violence, but of hate against nobody: a person looks
+        perhaps = read(QUIET, violence=likely)
+        assert (perhaps.level, perhaps.stance) == (0, "unclear")
+        assert "unclear" in {reason["code"] for reason in perhaps.reasons}
 
 
-@pytest.mark.parametrize(("one", "other"), PAIRS.values(), ids=PAIRS)
-def test_minimal_pairs(one, other):
-    assert score(one).level >= 2, score(one)
-    assert score(other).level == 0, score(other)
+@pytest.mark.parametrize("stance", [stance for stance in STANCES if stance != "asserts"])
+def test_out_of_scope_is_level_nought_whatever_is_hateful_in_it(stance: str) -> None:
+    outside = read(QUIET, stance=stance, sure=0.97, hate=0.9, dehumanising=0.9)
+    assert (outside.level, outside.stance) == (0, stance)
+    assert outside.reasons[0]["code"] == f"stance:{stance}"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "They killed it on stage last night!",
-        "We destroyed the Bears 31-10",
-        "A man was killed in a crash on Route 9.",
-        "This heat is killing me and the traffic too",
-        "Firefighters say the old mill burned down in an hour.",
-        "I could eat him alive, that baby is so cute",
-        "Let's kill the lights and go home",
-        "Cancer is a disease and we will beat it.",
-        "The rats in our basement are overrunning the kitchen",
-        "Join the peaceful march on Saturday at noon at city hall, bring water and friends",
-        "Boycott the store until they pay their workers",
-        "There is no choice but to cancel the picnic",
-        "Hope they catch the guy soon and everyone is safe",
-        "Hope nobody gets hurt in the storm",
-        "We should all bring soup to the shelter tonight at 8 pm",
-        "Softball at the church lot Saturday 5 pm, bring bats and gloves",
-        "",
-    ],
-)
-def test_ordinary_speech_is_out_of_scope(text):
-    assert score(text).level == 0, score(text)
+def test_a_stance_that_is_not_sure_hides_nothing() -> None:
+    assert read(QUIET, stance="figurative", sure=0.7, hate=0.9).level == 1
+    # A call that cues can point at stands, however sure the reader is that it is play.
+    assert read(CALL, stance="figurative", sure=0.99, violence=0.1).level == 3
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize(
-    ("template", "level"),
-    [
-        ("Congress should cut the budget of the {} programme and prosecute fraud.", 0),
-        ("Vote the {} council members out on Tuesday!", 0),
-        ("All those {} activists are vermin", 2),
-        ("Someone should burn the {} campaign office", 3),
-        ("Let's beat those {} protesters bloody", 4),
-    ],
-)
-def test_the_same_words_weigh_the_same_on_both_sides(template, level, side):
-    assert score(template.format(side)).level == level
+def test_a_gate_of_the_cues_holds() -> None:
+    quoted = 'The indictment says he wrote "we should burn that place" to police.'
+    assert cued.read(quoted).stance == "reports"
+    assert read(quoted, violence=0.99, hate=0.99).level == 0
 
 
-@pytest.mark.parametrize(
-    ("text", "hallmark"),
-    [
-        ("Those people are cockroaches", "H1"),
-        ("They are coming to kill us and our kids", "H2"),
-        ("The outsiders are invading our town", "H3"),
-        ("Those men are kidnapping our daughters", "H4"),
-        ("Anyone who helps them is a traitor", "H5"),
-        ("It's us or them now", "H7"),
-        ("Every single one of them is guilty", "H8"),
-        ("The man who shot the mayor is a hero", "H9"),
-    ],
-)
-def test_each_hallmark_has_a_cue(text, hallmark):
-    assessed = score(text)
-    assert assessed.fields.hallmarks.get(hallmark) == 2
-    assert assessed.level >= 2
+def test_a_level_without_a_place_is_refused() -> None:
+    with pytest.raises(ValueError, match="M1"):
+        Assessment(MessageFields(), 1, "none", "asserts", [])
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "We condemn this attack on our town. Now let's burn their church.",
-        "Violence is never the answer, but those traitors should be shot.",
-        'I said it: "shoot the clerks".. lol',
-    ],
-)
-def test_a_gate_does_not_hide_a_call(text):
-    assert score(text).level >= 3
+PROBABILITY = st.floats(0, 1, width=32)
 
 
-def test_doubt_goes_to_a_person():
-    assert score("We condemn this. Let's burn their church.").stance != "reports"
-    assert score("Let's burn their church lol").stance == "unclear"
-
-
-@given(st.text(max_size=600))
-def test_any_text_is_read(text):
-    check(text)
-
-
-WORDS = ["they", "the", "those", "people", "we", "must", "kill", "burn", "rats", "are", "them"]
-MARKS = [".", "!", "?", '"', ",", " but ", " not ", "“", "”", "'", "\n", " 9 pm ", "İ", "ß", "👀"]
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from(WORDS + MARKS), max_size=80).map(" ".join))
-def test_any_mixture_of_cues_is_read(text):
-    check(text)
-
-
-def check(text: str) -> None:
-    assessed = score(text)
+@settings(max_examples=200, deadline=None)
+@given(
+    text=st.text(min_size=1, max_size=200) | st.sampled_from([QUIET, CALL]),
+    hate=PROBABILITY, violence=PROBABILITY, dehumanising=PROBABILITY,
+    stance=st.sampled_from(STANCES), sure=PROBABILITY,
+)  # fmt: skip
+def test_the_rules_alone_make_the_level_and_every_reason_has_its_place(
+    text: str, stance: str, sure: float, **answers: float
+) -> None:
+    if not text.split():
+        return
+    assessed = fused(cued.read(text), said(text, stance, sure, **answers), AT)
     assert assessed.level == message_level(assessed.fields)
-    assert assessed.level == 0 or assessed.reasons
-    assert len(assessed.reasons) <= MAX_REASONS
+    assert assessed.stance == assessed.fields.stance
     for reason in assessed.reasons:
         assert 0 <= reason["start"] < reason["end"] <= len(text)
-        assert reason["text"]
 
 
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "a",
-        '"',
-        "they ",
-        "kill them all ",
-        "we must all just now go and then ",
-        "The Ardans are rats ",
-        "Someone should ",
-        "the the the ",
-        'said "burn it down" ',
-        "!?",
-        "if you ",
-        "\n",
-        "\t",
-        "A",
-        "Ab",
-        "'",
-        "\u0301",
-        "they say ",
-        "Kill them. ",
-    ],
-)
-def test_a_hostile_post_of_100_000_characters_costs_little(piece):
-    text = (piece * 100_000)[:100_000]
-    assert len(text) > SCORED_CHARS
-    started = time.process_time()
-    check(text)
-    assert time.process_time() - started < 1.0
+# The reader that ships.
 
 
-def test_loaded_words_are_known():
-    assert all(loaded(word) for word in ("Rats", "burned", "killing", "traitor", "vermin"))
-    assert not any(loaded(word) for word in ("warehouse", "station", "water", "ferry"))
+def test_it_is_the_trained_one_and_says_so() -> None:
+    assert packaged_scorer().name.startswith("reader ")
+    assert packaged_scorer().name.endswith(cued.NAME)
 
 
-def test_every_cue_says_why():
-    for cue in CUES:
-        assert cue.words
-        assert (cue.act == "none") or cue.force != "none"
+def test_without_a_reader_cues_read() -> None:
+    alone = Scorer(None)
+    assert alone.name == cued.NAME
+    assert alone.score([CALL])[0] == cued.read(CALL)
+
+
+def test_a_text_is_read_alike_alone_and_among_others() -> None:
+    texts = [QUIET, CALL, "Lovely morning at the lake.", "x" * 5_000, "", "🔥", "\ud800"]
+    together = packaged_scorer().score(texts)
+    assert [one.level for one in together] == [score(text).level for text in texts]
+
+
+def test_the_first_look_lets_most_go_and_keeps_a_threat(embedder) -> None:
+    harmless = [f"The bake sale at the library starts at {hour} pm." for hour in range(1, 9)]
+    threat = "I am going to kill every one of you at the courthouse tomorrow"
+    found = packaged_scorer().score([*harmless, threat], embedder.embed([*harmless, threat]))
+    assert [one.level for one in found[:-1]] == [0] * len(harmless)
+    let_go = ["look" in one.confidence for one in found]
+    assert sum(let_go) > len(harmless) / 2
+    assert not let_go[-1]
+    assert found[-1].level == 4

@@ -1,0 +1,175 @@
+"""Fine-tuning the careful reader: the packaged encoder, end to end, with four heads on its tokens.
+
+Each head is an attention over the tokens: which count, and what each says. Their products are the
+evidence shown to a person, so that what is shown is what was added up.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import AutoModel
+
+from monitor.careful import HEADS, STANCES
+from monitor.embed import legible, packaged_folder
+from monitor.plain import plain
+from monitor.training.posts import Example
+
+TOKENS = 96  # a post has 25 on average; longer ones are cut in training only
+BATCH_TOKENS = 640  # padded: some 20 posts. With more of them at a step fewer steps teach less
+PEAK = 1.2e-4  # learning rate after WARM of all steps, then falling to nothing
+GOING_ON = 0.7  # of PEAK, for a reader that has learned before
+WARM = 0.08
+DECAY = 0.01
+# How much a head's loss counts; of threats there are few, so each counts more.
+WEIGHTS = {"hate": 1.0, "violence": 1.5, "dehumanising": 0.7, "stance": 1.0}
+RARE = {"hate": 1.0, "violence": 3.0, "dehumanising": 2.0}
+DROPOUT = 0.1
+SMOOTH = 0.02  # labels are people's, and people err
+
+log = logging.getLogger(__name__)
+
+
+class Reader(nn.Module):
+    """Token ids and mask (b, s) → one value per head and class (b, 3 + stances)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = AutoModel.from_pretrained(packaged_folder(), local_files_only=True)
+        # The words stay as packaged: they are two thirds of the weights, and need not ship twice.
+        self.body.embeddings.requires_grad_(False)
+        width = self.body.config.hidden_size
+        self.attend = nn.Linear(width, HEADS, bias=False)
+        self.say = nn.Linear(width, HEADS)
+        self.drop = nn.Dropout(DROPOUT)
+        nn.init.zeros_(self.attend.weight)  # all tokens alike at first: the mean
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        states = self.drop(self.body(input_ids=ids, attention_mask=mask).last_hidden_state)
+        closed = (mask == 0).unsqueeze(-1)
+        attention = self.attend(states).masked_fill(closed, -1e4).softmax(dim=1)
+        said: Tensor = (attention * self.say(states)).sum(dim=1)
+        return said
+
+
+def tokens_of(texts: Sequence[str]) -> list[list[int]]:
+    """Word pieces as the reader at the desk has them, cut at TOKENS."""
+    tokenizer = Tokenizer.from_file(str(packaged_folder() / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(TOKENS)
+    read = [legible(plain(text).text, knows_emoji=False) for text in texts]
+    return [encoding.ids for encoding in tokenizer.encode_batch_fast(read)]
+
+
+def fit(
+    epochs: Sequence[Sequence[Example]],
+    seed: int,
+    start: Mapping[str, NDArray[np.float32]] | None = None,
+    after: Callable[[Reader], None] = lambda reader: None,
+) -> Reader:
+    """A reader trained on these epochs, each read once; ``after`` each it may be looked at.
+
+    ``start``: weights of a reader (``careful.unpacked``) to go on from.
+    """
+    torch.manual_seed(seed)
+    torch.set_flush_denormal(True)  # numbers too small to matter cost a hundred times others
+    chance = np.random.default_rng(seed)
+    reader = Reader()
+    if start is not None:
+        wanted = reader.state_dict()
+        named = {name: name.removeprefix("body.") for name in wanted}
+        wanted |= {name: torch.tensor(start[key]) for name, key in named.items() if key in start}
+        reader.load_state_dict(wanted)
+    reader.train()
+    plans = [_batches(tokens_of([one.text for one in epoch]), chance) for epoch in epochs]
+    steps = sum(len(plan[1]) for plan in plans)
+    trained = [each for each in reader.parameters() if each.requires_grad]
+    peak = PEAK if start is None else GOING_ON * PEAK
+    optimiser = torch.optim.AdamW(trained, lr=peak, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser,
+        lambda step: min((step + 1) / (WARM * steps), (steps - step) / ((1 - WARM) * steps)),
+    )
+    begun, step, mean = time.monotonic(), 0, 0.0
+    for epoch, (ids, batches) in zip(epochs, plans, strict=True):
+        for batch in batches:
+            loss = _loss(reader(*padded([ids[i] for i in batch])), [epoch[i] for i in batch])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(trained, 1.0)
+            optimiser.step()
+            schedule.step()
+            step, mean = step + 1, 0.98 * mean + 0.02 * float(loss.detach())
+            if step % 200 == 0:
+                pace = (time.monotonic() - begun) / step
+                log.info("step %d of %d, loss %.3f, %.2f s a step", step, steps, mean, pace)
+        after(reader.eval())
+        reader.train()
+    return reader.eval()
+
+
+def values(reader: Reader, texts: Sequence[str]) -> NDArray[np.float32]:
+    """What the reader says of each text: (n, HEADS), before any calibration."""
+    ids = tokens_of(texts)
+    found = np.zeros((len(ids), HEADS), np.float32)
+    with torch.inference_mode():
+        for batch in _batches(ids, None)[1]:
+            found[batch] = reader(*padded([ids[i] for i in batch])).numpy()
+    return found
+
+
+def padded(ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    longest = max(len(each) for each in ids)
+    whole = torch.zeros(len(ids), longest, dtype=torch.long)
+    mask = torch.zeros(len(ids), longest, dtype=torch.long)
+    for line, each in enumerate(ids):
+        whole[line, : len(each)] = torch.tensor(each)
+        mask[line, : len(each)] = 1
+    return whole, mask
+
+
+def _batches(
+    ids: list[list[int]], chance: np.random.Generator | None
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Texts of about one length together, up to BATCH_TOKENS; the batches in a mixed order."""
+    lengths = np.array([len(each) for each in ids], float)
+    if chance is not None:
+        lengths += chance.uniform(0, 6, len(ids))  # other neighbours in each epoch
+    batches: list[list[int]] = []
+    longest = 0
+    for i in np.argsort(lengths):
+        longest = max(longest, len(ids[i]))
+        if not batches or (len(batches[-1]) + 1) * longest > BATCH_TOKENS:
+            batches.append([])
+            longest = len(ids[i])
+        batches[-1].append(int(i))
+    if chance is not None:
+        chance.shuffle(batches)
+    return ids, batches
+
+
+def _loss(said: Tensor, examples: Sequence[Example]) -> Tensor:
+    total: Any = said.sum() * 0
+    for column, name in enumerate(("hate", "violence", "dehumanising")):
+        known = [i for i, one in enumerate(examples) if getattr(one, name) is not None]
+        if known:
+            truth = torch.tensor([float(getattr(examples[i], name)) for i in known])
+            total = total + WEIGHTS[name] * nn.functional.binary_cross_entropy_with_logits(
+                said[known, column],
+                truth * (1 - 2 * SMOOTH) + SMOOTH,
+                pos_weight=torch.tensor(RARE[name]),
+            )
+    known = [i for i, one in enumerate(examples) if one.stance is not None]
+    if known:
+        truth = torch.tensor([STANCES.index(examples[i].stance or "") for i in known])
+        total = total + WEIGHTS["stance"] * nn.functional.cross_entropy(
+            said[known, 3:], truth, label_smoothing=SMOOTH
+        )
+    loss: Tensor = total
+    return loss

@@ -1,0 +1,171 @@
+"""What the learned parts are trained on and tried on, from public data and our own text.
+
+Public data comes by path: JSON lines with set, id, text, y_hate, y_violence (0, 1 or null). What a
+set's authors held back stays held back; of the rest a tenth is, by the hash of its id. Our own text
+(``written``) is held back by pair, so that no variant of a text tried was trained on.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+from monitor.careful import STANCES
+from monitor.training.written import Written, written
+
+# The share of our own pairs, and of sets without a split of their own, that is held back.
+HELD_BACK = {"written": 0.2, "davidson": 0.1}
+# A real hateful post in another's mouth is no hate. So many words may one in a frame have.
+FRAMED_WORDS = 25
+FRAMED = 1_500  # such texts an epoch
+AGREED = 0.5  # of them: or any frame would do to hide hate
+VIOLENT_AGAIN = 4  # times each public violent post is seen; there are not five hundred
+FILLS = 3  # times each text of ours is seen in an epoch, and FILLED more for each of its slots
+FILLED = 2
+# Davidson counts nearly all insults as "offensive, not hate", against the other sets; all its hate
+# is used, and as many of the rest.
+DAVIDSON_REST = 1_500
+NOISY = 0.1  # share of texts with a slip of the keyboard, so that a misspelt threat is one
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text and what is known of it; None: nobody has said. ``family``: the kind of case."""
+
+    text: str
+    hate: int | None = None
+    violence: int | None = None
+    dehumanising: int | None = None
+    stance: str | None = None
+    set: str = ""
+    family: str = ""
+
+
+def public(paths: Iterable[Path]) -> tuple[list[Example], list[Example]]:
+    """All posts of the files: (to train on, held back), no text in both.
+
+    Raises ValueError naming file and line for a line that cannot be read.
+    """
+    train: list[Example] = []
+    held: list[Example] = []
+    for path in paths:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    row = json.loads(line)
+                    example = _public(row)
+                except (ValueError, KeyError, TypeError) as fault:
+                    raise ValueError(f"{path}, line {number}: {fault!r}") from fault
+                (held if _held_back(row["set"], row["id"]) else train).append(example)
+    known = {example.text for example in held}
+    return [example for example in train if example.text not in known], held
+
+
+def ours(seed: int) -> tuple[list[Written], list[Example]]:
+    """Our own text: what to train on, and what is held back with its slots filled once."""
+    chance = random.Random(seed)
+    train, held = [], []
+    for text in written():
+        if draw(f"{text.lang}:{text.pair or text.text}") < HELD_BACK["written"]:
+            held.append(_ours(text, chance))
+        else:
+            train.append(text)
+    return train, held
+
+
+def epoch(posts: Sequence[Example], texts: Sequence[Written], seed: int) -> list[Example]:
+    """What is read once in an epoch, mixed; other words in other epochs (``seed``)."""
+    chance = random.Random(seed)
+    rest = [post for post in posts if post.set == "davidson" and not post.hate]
+    kept = {id(post) for post in chance.sample(rest, min(DAVIDSON_REST, len(rest)))}
+    read = [post for post in posts if post.set != "davidson" or post.hate or id(post) in kept]
+    read += [post for post in posts if post.violence for _ in range(VIOLENT_AGAIN - 1)]
+    read += [_ours(text, chance) for text in texts for _ in range(FILLS + FILLED * text.slots())]
+    # Hateful ones and as many harmless ones, or the frame alone would tell the answer.
+    for hate in (0, 1):
+        short = [p for p in read if p.hate == hate and len(p.text.split()) <= FRAMED_WORDS]
+        read += framed(chance.sample(short, min(FRAMED // 2, len(short))), chance, held_back=False)
+    read = [_slip(post, chance) if chance.random() < NOISY else post for post in read]
+    chance.shuffle(read)
+    return read
+
+
+def framed(posts: Iterable[Example], chance: random.Random, held_back: bool) -> Iterator[Example]:
+    """Posts in another's mouth: condemned, reported, or agreed with."""
+    frames = {
+        stance: [each for each in some if (draw(each) < HELD_BACK["written"]) == held_back]
+        for stance, some in json.loads(
+            files(__package__).joinpath("frames.json").read_text(encoding="utf-8")
+        ).items()
+    }
+    for post in posts:
+        told = [each for each in frames if each != "asserts"]
+        stance = "asserts" if chance.random() < AGREED else chance.choice(told)
+        text = chance.choice(frames[stance]).replace("{}", post.text.strip())
+        said = stance == "asserts"
+        yield replace(
+            post,
+            text=text,
+            stance=stance,
+            hate=post.hate if said else 0,
+            violence=post.violence if said else 0,
+            dehumanising=post.dehumanising if said else 0,
+            family="framed agreement" if said else f"framed, {stance}",
+            set="framed",
+        )
+
+
+def _public(row: dict[str, object]) -> Example:
+    text, hate, violence = row["text"], row["y_hate"], row.get("y_violence")
+    if not isinstance(text, str) or hate not in (0, 1) or violence not in (0, 1, None):
+        raise ValueError("text, y_hate or y_violence is not what it should be")
+    name = str(row["set"])
+    # Who is hateful says so himself; of the rest nobody has said what they do.
+    return Example(text, hate, violence, stance="asserts" if hate else None, set=name)
+
+
+def _ours(text: Written, chance: random.Random) -> Example:
+    return Example(
+        text.filled(chance),
+        text.hate,
+        text.violence,
+        text.dehumanising,
+        text.stance if text.stance in STANCES else None,
+        set="ours" if text.lang == "en" else f"ours {text.lang}",
+        family=text.family,
+    )
+
+
+def _held_back(name: str, key: str) -> bool:
+    if name.endswith(("_dev", "_validation", "_test")):
+        return True
+    return draw(f"{name}:{key}") < HELD_BACK.get(name, 0)
+
+
+def draw(key: str) -> float:
+    """0 to 1, always the same for a key."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48
+
+
+def _slip(post: Example, chance: random.Random) -> Example:
+    """One word with two letters swapped, one left out or doubled, or run into the next."""
+    words = post.text.split(" ")
+    at = chance.randrange(len(words))
+    word = words[at]
+    if len(word) < 4 or not word.isalpha():
+        return post
+    place = chance.randrange(1, len(word) - 1)
+    kind = chance.randrange(4)
+    if kind == 0:
+        word = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    elif kind == 1:
+        word = word[:place] + word[place + 1 :]
+    elif kind == 2:
+        word = word[:place] + word[place] + word[place:]
+    words[at] = word
+    if kind == 3 and at + 1 < len(words):
+        words[at : at + 2] = [word + words[at + 1]]
+    return replace(post, text=" ".join(words))
