@@ -14,11 +14,12 @@ from monitor.careful import QUESTIONS, STANCES, Calibration, Floats
 from monitor.training.posts import Example, draw
 
 # What the desk promises: so many of the posts marked as hateful, violent or dehumanising, or put
-# out of scope, are so, and so many of what is hateful, or violent, pass the first look.
+# out of scope, are so, and so many of what is hateful, or violent, pass the first look: with more
+# most of an ordinary stream would pass, and the careful reader takes as long as the vector did.
 PRECISION = {"hate": 0.75, "violence": 0.80, "dehumanising": 0.80, "outside": 0.90}
 UNCLEAR = 0.2  # from so likely a call on, one in five, a person is asked to look
-LOOK_RECALL = {"hate": 0.95, "violence": 0.97}
-ALARMED_RECALL = 0.995  # of violent texts with an alarming word
+LOOK_RECALL = {"hate": 0.90, "violence": 0.80}
+ALARMED_RECALL = 0.97  # of violent texts with an alarming word
 BINS = 10
 FALSE_ALARMS = 0.01
 

@@ -199,7 +199,7 @@ def test_voices_are_recounted_where_posts_move(town):
     bridge, ferry = town.gather("bridge", "ferry")
     town.tell("bridge", 2, author="ann", danger=True)
     town.tell("ferry", 1, author="ann", danger=True)
-    town.copies("ferry a b c d e f g h i j k", ["ben", "cid"])
+    town.copies("ferry b c d e leaves the pier at noon", ["ben", "cid"])
     town.read()
     assert hours_of(town, bridge) == [(15, 8, 7, 2, 1)]
     assert hours_of(town, ferry) == [(15, 9, 8, 1, 1)]

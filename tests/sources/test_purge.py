@@ -298,7 +298,8 @@ def test_after_a_removal_no_table_holds_anything_of_it(
             for reading in theirs
             for why in reading.reasons
         }
-        spans = {span for span in spans if span not in others}
+        # Short ones stand in other words as well.
+        spans = {span for span in spans if len(span) > 5 and span not in others}
         assert len(spans) > 3
         authors = {reading.post.author for reading in theirs}
         vectors = [np.asarray(reading.embedding) for reading in theirs]
