@@ -1,8 +1,9 @@
 """The crux of scoring: how dangerous a message is, why, and how sure the machine can be.
 
-A cascade. A first look at the vector every post has anyway says whether it could matter at all; for
-the few per cent that could, the careful reader and the cues read the text. They fill the codebook's
-fields, and its rules alone turn fields into levels. The message is judged, never the author.
+A cascade. A first look at the vector every post has anyway says whether it could matter at all;
+those that could, still about half of a stream, the careful reader and the cues read. They fill the
+codebook's fields, and its rules alone turn fields into levels. The message is judged, never the
+author.
 """
 
 import logging
@@ -58,7 +59,7 @@ GROUP_NAMES = {
 }
 NEAR = 200  # characters from what alarms, in which a place, a time or a means belongs to it
 NAMED = {"place": "a place", "time": "a time", "means": "a weapon or means"}
-# Calibrated: of what is called sure, nine in ten are so. No page shows a bare probability.
+# Calibrated on text held back; how far off it is, docs/scorer.md says. No page shows a bare number.
 SURENESS = ((0.9, " (sure)"), (0.75, " (fairly sure)"), (0.5, " (not sure)"))
 
 log = logging.getLogger(__name__)

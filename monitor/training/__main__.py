@@ -25,7 +25,7 @@ from monitor.embed import PACKAGED_NAME, PACKAGED_SHA256
 from monitor.encoder import load_fast
 from monitor.training.fit import Reader, fit, values
 from monitor.training.judge import calibrate, first_half, measured, thresholds, tried
-from monitor.training.posts import Example, epoch, framed, ours, public
+from monitor.training.posts import FRAMED_WORDS, Example, epoch, framed, ours, public
 
 FRAMED_HELD = 400  # hateful posts held back, in another's mouth
 UNUSUAL = {"framed", "davidson"}
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (OSError, ValueError) as fault:
         sys.exit(str(fault))
     chance = random.Random(options.seed)
-    hateful = [one for one in held if one.hate and len(one.text.split()) <= 25]
+    hateful = [one for one in held if one.hate and len(one.text.split()) <= FRAMED_WORDS]
     held += ours_held
     held += framed(chance.sample(hateful, min(FRAMED_HELD, len(hateful))), chance, held_back=True)
     start, before = None, []

@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, func, select
 
-from monitor.analyse import analyse_next
-from monitor.incitement import packaged_scorer
+from monitor import lexicon
+from monitor.analyse import analyse_next, analyse_waiting
+from monitor.incitement import NOT_SCORED, packaged_scorer
 from monitor.models import Flag, HourlyCount, Narrative, Reading
 from monitor.narratives import unread_languages
+from monitor.placing import Placer
 from sources.models import Post
 
 DEPOT = [
@@ -266,3 +268,48 @@ def test_a_model_of_any_language_is_given_everything(sessions, embedder, say, no
         (reading,) = session.scalars(select(Reading)).all()
         assert (reading.lang, reading.embedder) == ("es", "polyglot")
         assert any(reading.embedding)
+
+
+@pytest.mark.parametrize("limit", [2, 3, 256])
+def test_all_that_waits_is_read_once_while_the_next_are_thought_of(
+    sessions, embedder, say, now, limit
+):
+    with sessions.begin() as session:
+        for author, text in DEPOT + CALLS:
+            say(session, author, text, now)
+    placer, scorer = Placer(embedder), packaged_scorer()
+    assert analyse_waiting(sessions, embedder, placer, scorer, lambda: now, limit=limit) == 8
+    assert analyse_waiting(sessions, embedder, placer, scorer, lambda: now, limit=limit) == 0
+    readings, narratives, counts, _ = everything(sessions)
+    assert readings == 8
+    assert sum(size for _, size in narratives) == counts[0][1] == 8
+
+
+def test_it_stops_after_the_batch_at_hand(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for author, text in DEPOT + CALLS:
+            say(session, author, text, now)
+    placer, scorer = Placer(embedder), packaged_scorer()
+    taken = analyse_waiting(sessions, embedder, placer, scorer, lambda: now, lambda: True, 3)
+    assert taken == everything(sessions)[0] == 3
+
+
+def test_a_language_the_scorer_does_not_know_is_not_guessed_at(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        say(session, "ann", CALLS[0][1], now).lang = "en"
+        say(session, "bea", "Il faut brûler cette mairie avec tous ceux qui sont dedans", now)
+    analyse_next(sessions, embedder, now)
+    with sessions() as session:
+        english, french = session.scalars(select(Reading).order_by(Reading.post_id))
+        assert english.scorer == packaged_scorer().name
+        assert (french.lang, french.scorer, french.level) == ("fr", NOT_SCORED, 0)
+
+
+def test_a_coded_term_is_marked_in_what_is_read(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        lexicon.seed(session, now)
+        say(session, "ann", "They say it is time for the day of the rope again", now)
+    analyse_next(sessions, embedder, now)
+    with sessions() as session:
+        reading = session.scalars(select(Reading)).one()
+        assert "H6" in {reason["code"] for reason in reading.reasons}

@@ -1,5 +1,7 @@
 """Cues and reader together: who decides what, and what a person is asked to look at."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,17 @@ from monitor import cued
 from monitor.careful import QUESTIONS, STANCES, Said, _Read
 from monitor.codebook import MessageFields, message_level
 from monitor.cued import Assessment
-from monitor.incitement import Scorer, Thresholds, fused, packaged_scorer, score
+from monitor.incitement import (
+    Scorer,
+    Thresholds,
+    fused,
+    packaged_scorer,
+    score,
+    with_codes,
+    with_specifics,
+    with_targets,
+)
+from monitor.lexicon import Hit
 
 AT = Thresholds(
     look_hate=0.3, look_violence=0.2, look_alarmed=0.05,
@@ -134,7 +146,7 @@ def test_a_text_is_read_alike_alone_and_among_others() -> None:
     assert [one.level for one in together] == [score(text).level for text in texts]
 
 
-def test_the_first_look_lets_most_go_and_keeps_a_threat(embedder) -> None:
+def test_the_first_look_lets_harmless_posts_go_and_keeps_a_threat(embedder) -> None:
     harmless = [f"The library has new books on gardens, shelf {hour}." for hour in range(1, 9)]
     threat = "I am going to kill every one of you at the courthouse tomorrow"
     found = packaged_scorer().score([*harmless, threat], embedder.embed([*harmless, threat]))
@@ -143,3 +155,42 @@ def test_the_first_look_lets_most_go_and_keeps_a_threat(embedder) -> None:
     assert sum(let_go) >= len(harmless) / 2
     assert not let_go[-1]
     assert found[-1].level == 4
+
+
+# What is added to what both have read.
+
+
+def test_a_coded_term_is_possible_and_never_more() -> None:
+    """R8: a hit alone gives H6 = 1 and no level; what was read beside it stays."""
+    hit = Hit("the fleet", "Says that newcomers are a flood.", "dehumanising", 0, 5)
+    for assessed in (read(QUIET), read(QUIET, hate=0.9), read(CALL, violence=0.9)):
+        coded = with_codes(assessed, [hit])
+        assert coded.fields.hallmarks["H6"] == 1
+        assert coded.level == assessed.level == message_level(coded.fields)
+        assert coded.reasons[-1]["code"] == "H6"
+
+
+def test_what_is_named_near_a_threat_weighs_and_what_is_past_does_not() -> None:
+    at = datetime(2026, 11, 25, 15, tzinfo=UTC)
+    bare = Assessment(
+        MessageFields(
+            target_kind="individual", act="kill", force="announce", threat_type="direct",
+            imminence="unspecified",
+        ),
+        4, "low", "asserts",
+        [{"code": "act:kill", "text": "", "start": 0, "end": 4}],
+    )  # fmt: skip
+    named = with_specifics(bare, "kill you at the courthouse tomorrow with my rifle", at)
+    assert (named.fields.specifics, named.fields.imminence) == (3, "48h")
+    assert named.threat_level == "high"
+    past = with_specifics(bare, "kill, he wrote yesterday", at)
+    assert past.fields.specifics == 0
+    calm = read(QUIET)
+    assert with_specifics(calm, "at the courthouse tomorrow with my rifle", at) == calm
+
+
+def test_whom_and_what_it_is_about_is_told_of_what_has_a_level() -> None:
+    text = "The election workers and their ballots, someone should burn that place"
+    told = with_targets(read(text, violence=0.9), text)
+    assert (told.fields.target_groups, told.fields.issue) == ({"role"}, "elections")
+    assert with_targets(read(QUIET), QUIET).fields.target_groups == frozenset()
