@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from monitor import lexicon
-from monitor.codebook import MessageFields
+from monitor.codebook import EDITION, MessageFields
 from monitor.copies import group_of
 from monitor.cued import Assessment, Reason
 from monitor.embed import PACKAGED_NAME, Embedder
@@ -274,6 +274,7 @@ def _reading(
         "threat_level": assessed.threat_level,
         "stance": assessed.stance,
         "reasons": assessed.reasons,
+        "fields": _stored(assessed.fields),
         "confidence": dict(assessed.confidence),
         "scorer": scorer.name if lang in LANGUAGES else NOT_SCORED,
         "narrative_id": None,
@@ -281,6 +282,12 @@ def _reading(
         "hour": hour_of(post.posted_at),
         "read_at": now,
     }
+
+
+def _stored(fields: MessageFields) -> dict[str, object]:
+    """Fields as JSON, with the edition of the codebook they are coded by."""
+    groups = sorted(fields.target_groups)
+    return asdict(fields) | {"target_groups": groups, "edition": EDITION}
 
 
 def _candidate(post: Post, vector: NDArray[np.float32]) -> Candidate:

@@ -64,6 +64,8 @@ class Reading(Base):
     threat_level: Mapped[str] = mapped_column(Text)  # none, low, medium, high
     stance: Mapped[str] = mapped_column(Text)
     reasons: Mapped[list[Any]]
+    # The codebook's fields (codebook.MessageFields) and the edition they are coded by.
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     # How sure the trained parts are of each answer, 0 to 1; empty where only cues have read.
     confidence: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     scorer: Mapped[str] = mapped_column(Text)  # name and version, or that it reads no such language

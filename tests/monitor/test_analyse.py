@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select
 
 from monitor import lexicon
 from monitor.analyse import analyse_next, analyse_waiting
+from monitor.codebook import EDITION
 from monitor.incitement import NOT_SCORED, packaged_scorer
 from monitor.models import Flag, HourlyCount, Narrative, Reading
 from monitor.narratives import unread_languages
@@ -73,6 +74,9 @@ def test_a_rumour_becomes_a_flag(sessions, embedder, say, now):
             packaged_scorer().name,
         )
         assert reading.embedder == embedder.name
+        coded = reading.fields
+        assert (coded["act"], coded["force"]) == ("damage_property", "wish")
+        assert (coded["issue"], coded["edition"]) == ("elections", EDITION)
         assert {reason["code"] for reason in reading.reasons} >= {"act:damage_property"}
 
 
