@@ -36,7 +36,7 @@ def approve(
         raise StaleApprovalError("This is not the text you were shown. Please read it again.")
     if any(written.drafted_by == by for written in version.message.versions):
         raise TwoPeopleNeededError("You wrote part of this message: another person must approve.")
-    if failed := blocking(check(version, now)):
+    if failed := blocking(check(session, version, now)):
         raise NotReadyError(failed)
     approval = Approval(
         version=version,

@@ -88,9 +88,9 @@ def save_draft(
     return version
 
 
-def check(version: MessageVersion, now: datetime) -> list[Check]:
+def check(session: Session, version: MessageVersion, now: datetime) -> list[Check]:
     """What the checks find in this version, passed or not, in checklist order."""
-    return run_checks(version.content, version.message.voice, now)
+    return run_checks(session, version.content, version.message.voice, now)
 
 
 def submit(session: Session, version: MessageVersion, *, by: int, now: datetime) -> Submission:
@@ -100,7 +100,7 @@ def submit(session: Session, version: MessageVersion, *, by: int, now: datetime)
         raise ValueError("There is a newer version: submit that one.")
     if state_of(version.message) != "draft":
         raise ValueError("This version was submitted before.")
-    if failed := blocking(check(version, now)):
+    if failed := blocking(check(session, version, now)):
         raise NotReadyError(failed)
     submission = Submission(version=version, by=by, at=now)
     session.add(submission)

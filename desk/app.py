@@ -20,12 +20,14 @@ from desk.routes import (
     calendar,
     campaigns,
     codebook,
+    codings,
     flags,
     lexicon,
     messages,
     narratives,
     overview,
     people,
+    scorer,
     sign_in,
     sources,
     voices,
@@ -37,7 +39,7 @@ from desk.wiring import Wiring
 ROUTERS = (
     *(sign_in.router, overview.router, narratives.router, flags.router, campaigns.router),
     *(messages.router, calendar.router, voices.router, sources.router, watches.router),
-    *(people.router, codebook.router, lexicon.router),
+    *(people.router, codebook.router, lexicon.router, codings.router, scorer.router),
 )
 
 NOTHING_HERE = "There is nothing at this address."

@@ -1,4 +1,4 @@
-"""The command line: serve, work, run (both), demo, migrate, add-person, collect-once."""
+"""The command line: serve, work, run (both), demo, migrate, add-person, collect-once, retrain."""
 
 import contextlib
 import signal
@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from desk.database import DatabaseUnavailableError, migrate, wait_until_up
 from desk.settings import Settings, SettingsError, child_environment, load_settings
 from desk.streams import Streams, collect_source, read_stream
 from desk.wiring import Wiring, clock, database_url, wire
+from monitor import readers
 from monitor.embed import ModelUnavailableError
 from monitor.portrait import atlas
 from sources import register
@@ -282,3 +284,28 @@ def collect_once() -> None:
                 fares = {line.source.id: line for line in register.health(session, clock())}
             table.add_row(name, str(stored), fares[source_id].detail)
         console.print(table)
+
+
+@app.command()
+def retrain(
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Public posts, JSON lines as for python -m monitor.training; repeatable"),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 1,
+    seed: int = 1,
+) -> None:
+    """Train a candidate reader on the desk's cases; a person looks at it on the page Scorer."""
+    with plain_faults():
+        wiring = ready(load_settings())
+        # Imported here: PyTorch takes seconds that no other command should spend.
+        from monitor.training.retrain import retrain as train
+
+        with console.status("Training takes both cores for some minutes …"):
+            try:
+                made = train(wiring.sessions, data or [], epochs, seed, clock())
+                with wiring.sessions.begin() as session:
+                    name = readers.add(session, made, clock()).name
+            except (ValueError, OSError) as fault:
+                raise SettingsError(str(fault)) from None
+        console.print(f"{name} waits at {wiring.settings.address}/scorer", soft_wrap=True)

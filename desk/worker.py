@@ -20,15 +20,15 @@ from desk.streams import Streams, collect_source
 from desk.wiring import Wiring, clock
 from monitor.analyse import analyse_waiting, consider_next, mend
 from monitor.embed import Embedder
-from monitor.incitement import packaged_scorer
 from monitor.placing import Placer
+from monitor.rescoring import rescore
 from monitor.retention import retire
 from sources import register
 from sources.recheck import recheck_due
 
 BATCH = 256  # posts analysed in one transaction
 POLLS = 4  # sources polled at once; the other jobs always find a free place
-CONCURRENCY = POLLS + 5
+CONCURRENCY = POLLS + 6
 URGENT = 10  # priority of deliveries over whatever else waits
 GRACE = 10.0  # seconds for jobs to end when the worker is asked to stop
 
@@ -61,15 +61,18 @@ def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
     @jobs.periodic(cron="* * * * * */2")
     @jobs.task(name="analyse", queueing_lock="analyse", lock="analyse", pass_context=True)
     def analyse(context: JobContext, timestamp: int) -> None:
-        analyse_waiting(
-            wiring.sessions, embedder, placer, packaged_scorer(), clock, context.should_abort, BATCH
-        )
+        analyse_waiting(wiring.sessions, embedder, placer, clock, context.should_abort, BATCH)
 
     @jobs.periodic(cron="* * * * * */2")
     @jobs.task(name="consider", queueing_lock="consider", lock="consider")
     def consider(timestamp: int) -> None:
         mend(wiring.sessions, placer)
         consider_next(wiring.sessions, placer, clock())
+
+    @jobs.periodic(cron="* * * * *")
+    @jobs.task(name="rescore", queueing_lock="rescore", lock="rescore", pass_context=True)
+    def rescore_old(context: JobContext, timestamp: int) -> None:
+        rescore(wiring.sessions, clock, context.should_abort)
 
     @jobs.periodic(cron="* * * * *")
     @jobs.task(name="recheck", queueing_lock="recheck", lock="recheck", pass_context=True)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from monitor import lexicon
-from monitor.codebook import EDITION, MessageFields
+from monitor import codings
+from monitor.codebook import MessageFields, as_stored
 from monitor.copies import group_of
 from monitor.cued import Assessment, Reason
 from monitor.embed import PACKAGED_NAME, Embedder
 from monitor.graph import Floats
-from monitor.incitement import ALARMING_LEVEL, LANGUAGES, NOT_SCORED, Scorer, packaged_scorer
+from monitor.incitement import ALARMING_LEVEL, LANGUAGES, NOT_SCORED, Scorer
 from monitor.languages import language_of, reads
 from monitor.models import Departure, Reading
 from monitor.narratives import hour_of
 from monitor.placing import Candidate, Placer
+from monitor.readers import scorer_in_force
 from monitor.subjects import asking, let_go, misses
 from sources.models import Post
 
@@ -40,6 +41,7 @@ class _Thought:
 
     posts: list[Post]
     langs: dict[int, str]  # by post id, as all below
+    scorer: Scorer
     vectors: Floats  # a row for each post
     assessments: dict[int, Assessment]
     missed: set[tuple[int, int]]  # (post, watch): the post does not speak of the watch's subject
@@ -59,13 +61,13 @@ def analyse_next(
     The outermost caller of its steps: reads in one transaction, thinks without any, writes all or
     nothing in a second one. Any number may run at once. ``placer``: what this process remembers of
     narratives from call to call; without one it is read from the database. ``scorer``: what reads
-    messages; without one it is the one that ships.
+    messages; without one it is the one in force.
     """
-    placer, scorer = placer or Placer(embedder), scorer or packaged_scorer()
+    placer = placer or Placer(embedder)
     thought = _think(sessions, embedder, scorer, limit, now)
     if thought is None:
         return 0
-    _write(sessions, embedder, scorer, placer, thought, now)
+    _write(sessions, embedder, placer, thought, now)
     return len(thought.posts)
 
 
@@ -73,10 +75,10 @@ def analyse_waiting(
     sessions: sessionmaker[Session],
     embedder: Embedder,
     placer: Placer,
-    scorer: Scorer,
     clock: Callable[[], datetime],
     stop: Callable[[], bool] = lambda: False,
     limit: int = 256,
+    scorer: Scorer | None = None,
 ) -> int:
     """As ``analyse_next``, until none wait or ``stop``: how many posts were taken up.
 
@@ -93,7 +95,7 @@ def analyse_waiting(
                 if last
                 else ahead.submit(_think, sessions, embedder, scorer, limit, clock(), thought.posts)
             )
-            _write(sessions, embedder, scorer, placer, thought, clock())
+            _write(sessions, embedder, placer, thought, clock())
             taken += len(thought.posts)
             thought = following.result() if following else None
     return taken
@@ -102,14 +104,14 @@ def analyse_waiting(
 def _think(
     sessions: sessionmaker[Session],
     embedder: Embedder,
-    scorer: Scorer,
+    scorer: Scorer | None,
     limit: int,
     now: datetime,
     besides: Sequence[Post] = (),
 ) -> _Thought | None:
     """Read and judge the oldest unread posts but for those ``besides``; None when none wait."""
     with sessions() as session:
-        scorer.lexicon = lexicon.up_to_date(session, scorer.lexicon, now)
+        scorer = scorer or scorer_in_force(session, now)
         posts = _unread(session, limit, besides)
         asked = asking(session, posts)
     if not posts:
@@ -117,17 +119,16 @@ def _think(
     langs = {post.id: language_of(post.text or post.card or "", post.lang) for post in posts}
     vectors = _embed(embedder, posts, langs)
     known = vectors if embedder.name == PACKAGED_NAME else None  # the first look knows no other
-    assessments = _assess(scorer, posts, known, langs)
+    assessments = assess(scorer, posts, known, langs)
     grave = {post.id for post in posts if assessments[post.id].level >= ALARMING_LEVEL}
     missed = misses(embedder, posts, vectors, asked)
     unasked = {post.id for post in posts if asked[post.id] or post.alarming} - grave
-    return _Thought(posts, langs, vectors, assessments, missed, unasked)
+    return _Thought(posts, langs, scorer, vectors, assessments, missed, unasked)
 
 
 def _write(
     sessions: sessionmaker[Session],
     embedder: Embedder,
-    scorer: Scorer,
     placer: Placer,
     thought: _Thought,
     now: datetime,
@@ -145,7 +146,12 @@ def _write(
         ]
         groups = group_of(session, arrivals, now)
         arrivals = [replace(post, copy_of=groups[post.post_id]) for post in arrivals]
-        rows = [_reading(post, thought, embedder, scorer, now) for post in arrivals]
+        coded = codings.standing(session, {post.post_id: post.text for post in arrivals})
+        rows = [
+            _reading(post, thought, embedder, now)
+            | (codings.said(coded[post.post_id]) if post.post_id in coded else {})
+            for post in arrivals
+        ]
         if rows:
             session.execute(insert(Reading), rows)
         placer.place(session, window, arrivals, now)
@@ -201,7 +207,7 @@ def _still_unread(session: Session, posts: Sequence[Post]) -> set[int]:
     return set(session.scalars(held.with_for_update(key_share=True, read=True, skip_locked=True)))
 
 
-def _assess(
+def assess(
     scorer: Scorer, posts: Sequence[Post], vectors: Floats | None, langs: Mapping[int, str]
 ) -> dict[int, Assessment]:
     """By post id. What is in no language the scorer reads is M0, and so is what breaks it."""
@@ -261,7 +267,7 @@ def _embed_all(embedder: Embedder, posts: Sequence[Post]) -> NDArray[np.float32]
 
 
 def _reading(
-    post: Candidate, thought: _Thought, embedder: Embedder, scorer: Scorer, now: datetime
+    post: Candidate, thought: _Thought, embedder: Embedder, now: datetime
 ) -> dict[str, object]:
     """The row of one post's reading."""
     assessed, lang = thought.assessments[post.post_id], thought.langs[post.post_id]
@@ -270,24 +276,26 @@ def _reading(
         "embedding": post.vector,
         "embedder": embedder.name,
         "lang": lang,
-        "level": assessed.level,
-        "threat_level": assessed.threat_level,
-        "stance": assessed.stance,
-        "reasons": assessed.reasons,
-        "fields": _stored(assessed.fields),
-        "confidence": dict(assessed.confidence),
-        "scorer": scorer.name if lang in LANGUAGES else NOT_SCORED,
         "narrative_id": None,
         "copy_of": post.copy_of,
         "hour": hour_of(post.posted_at),
         "read_at": now,
+        "coding_id": None,
+        **judged(assessed, lang, thought.scorer),
     }
 
 
-def _stored(fields: MessageFields) -> dict[str, object]:
-    """Fields as JSON, with the edition of the codebook they are coded by."""
-    groups = sorted(fields.target_groups)
-    return asdict(fields) | {"target_groups": groups, "edition": EDITION}
+def judged(assessed: Assessment, lang: str, scorer: Scorer) -> dict[str, object]:
+    """What a reading holds of an assessment."""
+    return {
+        "level": assessed.level,
+        "threat_level": assessed.threat_level,
+        "stance": assessed.stance,
+        "reasons": assessed.reasons,
+        "fields": as_stored(assessed.fields),
+        "confidence": dict(assessed.confidence),
+        "scorer": scorer.name if lang in LANGUAGES else NOT_SCORED,
+    }
 
 
 def _candidate(post: Post, vector: NDArray[np.float32]) -> Candidate:

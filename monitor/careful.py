@@ -1,9 +1,8 @@
 """The careful reader: a small encoder trained here, which reads what cues cannot see.
 
-Its body is the packaged encoder fine-tuned (``monitor.training``); its words are the packaged ones,
-so that eleven megabytes ship and not twenty-three. Four heads say how likely a text is hateful,
-violent, dehumanising, and in which stance it is said; each is a sum over the tokens, whose parts
-are the evidence. Probabilities are calibrated on text held back from training.
+Its body is the packaged encoder fine-tuned end to end (``monitor.training``). Four heads say how
+likely a text is hateful, violent, dehumanising, and in which stance it is said; each is a sum over
+the tokens, whose parts are the evidence. Probabilities are calibrated on text held back.
 """
 
 import json
@@ -22,9 +21,11 @@ from monitor.plain import Plain, plain
 
 PACKAGED = Path(__file__).parent / "weights"
 WEIGHTS, CARD = "reader.safetensors", "reader.json"
-WORDS = "embeddings."  # what is taken from the packaged model
-WEIGHT_TOP = 63  # as in the exported graph, so that nothing is rounded twice
+WORDS = "embeddings.word_embeddings."
+WEIGHT_TOP, WORD_TOP = 63, 127  # as in the exported graph, so that nothing is rounded twice
+TINY = 1e-9
 SCALE = ".scale"
+LOOK = ("first.weight", "first.bias", "second.weight", "second.bias")
 
 QUESTIONS = ("hate", "violence", "dehumanising")
 STANCES = (
@@ -104,13 +105,12 @@ class CarefulReader:
     def __init__(self, folder: Path = PACKAGED, threads: int | None = None) -> None:
         """Anything may be raised: ONNX Runtime and files have their own kinds of fault."""
         from monitor.encoder import Runner
-        from monitor.export_encoder import build_reader, packaged_weights
+        from monitor.export_encoder import build_reader
 
         self.card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
         self.name = str(self.card["name"])
         self._calibration = Calibration(**self.card["calibration"])
-        words = {k: v for k, v in packaged_weights().items() if k.startswith(WORDS)}
-        model = build_reader(words | unpacked(load_file(folder / WEIGHTS)))
+        model = build_reader(unpacked(load_file(folder / WEIGHTS)))
         tokenizer = packaged_folder() / "tokenizer.json"
         self._runner = Runner(model.SerializeToString(), str(tokenizer), threads)
 
@@ -136,6 +136,17 @@ class CarefulReader:
             found[rows] = values
         return found
 
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """Its answers and stances as probabilities, (n, HEADS)."""
+        return self._calibration.probabilities(self.values(texts))
+
+
+def first_look(weights: Mapping[str, Floats], vectors: Floats) -> Floats:
+    """How likely each is hateful, and violent, by a reader's net on vectors: (n, 384) → (n, 2)."""
+    hidden = np.maximum(vectors @ weights["first.weight"].T + weights["first.bias"], 0)
+    said = hidden @ weights["second.weight"].T + weights["second.bias"]
+    return np.asarray(1 / (1 + np.exp(-said)), np.float32)
+
 
 class _Read:
     """A text as the reader is given it: plain, its emoji spelled out, and the way back."""
@@ -159,11 +170,12 @@ class _Read:
 
 
 def packed(weights: Mapping[str, Floats]) -> dict[str, NDArray[Any]]:
-    """Matrices of the body as bytes with a scale for each row; all else as it is."""
+    """Matrices of the body and its words as bytes, a scale for each row; all else as it is."""
     found: dict[str, NDArray[Any]] = {}
     for name, values in weights.items():
-        if values.ndim == 2 and name.startswith("encoder."):
-            scale = np.abs(values).max(axis=1, keepdims=True) / WEIGHT_TOP
+        if values.ndim == 2 and name.startswith(("encoder.", WORDS)):
+            scale = np.abs(values).max(axis=1, keepdims=True)
+            scale = np.maximum(scale, TINY) / (WORD_TOP if name.startswith(WORDS) else WEIGHT_TOP)
             found[name] = np.rint(values / scale).astype(np.int8)
             found[name + SCALE] = scale.astype(np.float32)
         else:
@@ -183,9 +195,9 @@ def unpacked(stored: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
 
 
 def save(folder: Path, weights: Mapping[str, Floats], card: Mapping[str, Any]) -> None:
-    """Write a reader: its body and heads without the words, and what is known of it."""
+    """Write a reader, its body with the words and its heads, and what is known of it."""
     folder.mkdir(parents=True, exist_ok=True)
-    stored = packed({k: v for k, v in weights.items() if not k.startswith(WORDS)})
+    stored = packed(weights)
     (folder / WEIGHTS).write_bytes(
         serialised(stored)
     )  # save_file would let its owner alone read it

@@ -70,11 +70,12 @@ class Centroids:
         lines, rows, values = [], [], []
         for start in range(0, len(self._stories), BLOCK):
             end = min(start + BLOCK, len(self._stories))
-            cosines = new @ self._sums[start:end].T / self._norms[start:end]
-            line, row = np.nonzero(cosines >= least)
+            norms = self._norms[start:end]
+            products = new @ self._sums[start:end].T
+            line, row = np.nonzero(products >= least * norms)  # few: divide only those
             lines.append(line)
             rows.append(row + start)
-            values.append(cosines[line, row])
+            values.append(products[line, row] / norms[row])
         self._found = [[] for _ in new]
         if lines:
             pairs = (np.concatenate(part).tolist() for part in (lines, rows, values))

@@ -9,8 +9,9 @@ belong to the same edition: whoever changes a rule changes its sentence there an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
+from typing import Any
 
 import msgspec
 
@@ -176,6 +177,18 @@ class MessageFields:
         for hallmark, degree in self.hallmarks.items():
             if hallmark not in HALLMARKS or degree not in (ABSENT, POSSIBLE, CLEAR):
                 raise ValueError(f"{hallmark}={degree} is not in the codebook")
+
+
+def as_stored(fields: MessageFields) -> dict[str, object]:
+    """Fields as JSON, with the edition of the codebook they are coded by."""
+    groups = sorted(fields.target_groups)
+    return asdict(fields) | {"target_groups": groups, "edition": EDITION}
+
+
+def from_stored(stored: Mapping[str, Any]) -> MessageFields:
+    """The fields as they were given to ``as_stored``; ValueError for values that are no more."""
+    known = {name: stored[name] for name in MessageFields.__dataclass_fields__ if name in stored}
+    return MessageFields(**known | {"target_groups": frozenset(stored.get("target_groups", ()))})
 
 
 @dataclass(frozen=True)

@@ -57,14 +57,7 @@ def move(session: Session, moves: Mapping[int, int | None]) -> Moved:
     before = _counted(session, cells)
     _write(session, {row.post_id: moves[row.post_id] for row in rows})
     after = _counted(session, cells)
-    none = (0,) * len(COUNTS)
-    gains = {
-        cell: tuple(
-            new - old
-            for new, old in zip(after.get(cell, none), before.get(cell, none), strict=True)
-        )
-        for cell in cells
-    }
+    gains = _gained(cells, before, after)
     _add(session, gains)
     came: dict[int, list[datetime]] = {}
     left: dict[int, list[datetime]] = {}
@@ -72,11 +65,34 @@ def move(session: Session, moves: Mapping[int, int | None]) -> Moved:
         for narrative, times in ((moves[row.post_id], came), (row.narrative_id, left)):
             if narrative is not None:
                 times.setdefault(narrative, []).append(row.posted_at)
-    dangerous = COUNTS.index("dangerous_authors")
-    return Moved(
-        _resize(session, gains, came, left),
-        {cell for cell, gain in gains.items() if gain[dangerous] > 0},
-    )
+    return Moved(_resize(session, gains, came, left), _endangered(gains))
+
+
+def rejudge(session: Session, read: Mapping[int, Mapping[str, object]]) -> Moved:
+    """Write what posts (by id) are read as, columns of Reading with ``level``; set counts right.
+
+    The caller holds the turn. One that somebody is deleting at this moment is skipped.
+    """
+    held = session.execute(
+        select(Reading.post_id, Reading.narrative_id, Reading.hour)
+        .where(among(Reading.post_id, read))
+        .with_for_update(of=Reading, skip_locked=True)
+    ).all()
+    cells = {(row.narrative_id, row.hour) for row in held if row.narrative_id is not None}
+    before = _counted(session, cells)
+    alike: dict[int, list[int]] = {}  # what many are read as is often one and the same
+    for row in held:
+        alike.setdefault(id(read[row.post_id]), []).append(row.post_id)
+    for posts in alike.values():
+        session.execute(
+            update(Reading)
+            .where(among(Reading.post_id, posts))
+            .values(read[posts[0]])
+            .execution_options(synchronize_session=False)
+        )
+    gains = _gained(cells, before, _counted(session, cells))
+    _add(session, gains)
+    return Moved(endangered=_endangered(gains))
 
 
 def absorb(session: Session, merged: Mapping[int, int]) -> None:
@@ -152,6 +168,26 @@ def _counted(session: Session, cells: Collection[Cell]) -> dict[Cell, tuple[int,
         .group_by(Reading.narrative_id, Reading.hour)
     )
     return {(narrative, hour): tuple(counts) for narrative, hour, *counts in rows}
+
+
+def _gained(
+    cells: Collection[Cell],
+    before: Mapping[Cell, tuple[int, ...]],
+    after: Mapping[Cell, tuple[int, ...]],
+) -> dict[Cell, tuple[int, ...]]:
+    none = (0,) * len(COUNTS)
+    return {
+        cell: tuple(
+            new - old
+            for new, old in zip(after.get(cell, none), before.get(cell, none), strict=True)
+        )
+        for cell in cells
+    }
+
+
+def _endangered(gains: Mapping[Cell, tuple[int, ...]]) -> set[Cell]:
+    dangerous = COUNTS.index("dangerous_authors")
+    return {cell for cell, gain in gains.items() if gain[dangerous] > 0}
 
 
 def _voices() -> list[count]:

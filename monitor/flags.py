@@ -1,16 +1,21 @@
 """Flags: the machine raises them, one person settles each of them once."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
+from monitor.counters import Cell
 from monitor.models import Flag, FlagDecision, Narrative, Reading
 from monitor.narratives import HOUR, family
+from monitor.spikes import evaluate
+from monitor.turns import write_stamp
 from sources.models import Post
 
 DECISIONS = ("confirmed", "dismissed")
+RECENT = timedelta(days=1)
 
 
 class FlagAlreadyDecidedError(Exception):
@@ -77,6 +82,19 @@ def decide(
         raise FlagAlreadyDecidedError(first.by, first.at) from None
     session.refresh(flag, ["decision"])
     return settled
+
+
+def warn(session: Session, cells: Iterable[Cell], now: datetime) -> None:
+    """Flag narratives that rise in these hours of the last day, after levels were changed.
+
+    Of older hours nobody can warn any more. The caller holds the turn.
+    """
+    raised = evaluate(session, {cell for cell in cells if cell[1] > now - RECENT}, now)
+    for flag in raised:
+        narrative = session.get_one(Narrative, flag.narrative_id)
+        narrative.settled_at = narrative.settled_at or now  # it is at somebody's desk
+    if raised:
+        write_stamp(session)
 
 
 def confirmation_of(session: Session, narrative: Narrative) -> FlagDecision | None:

@@ -8,6 +8,7 @@ author.
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -18,7 +19,15 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from monitor import cued
-from monitor.careful import PACKAGED, QUESTIONS, WEIGHTS, CarefulReader, Said
+from monitor.careful import (
+    LOOK,
+    PACKAGED,
+    QUESTIONS,
+    WEIGHTS,
+    CarefulReader,
+    Said,
+    first_look,
+)
 from monitor.codebook import (
     CLEAR,
     CODEBOOK,
@@ -29,9 +38,9 @@ from monitor.codebook import (
     threat_level,
 )
 from monitor.cued import MAX_REASONS, Assessment, Reason, seems_alarming
-from monitor.lexicon import Hit, Lexicon
 from monitor.specifics import Specific, imminence, specifics
 from monitor.targets import groups_named, issue_at_stake
+from monitor.terms import Hit, Lexicon
 from monitor.times_named import PAST
 
 ALARMING_LEVEL = 3  # a post read so high is kept though no watch asks for it
@@ -73,7 +82,8 @@ class Thresholds:
     look_hate: float  # of the first look: below both, nothing is read further
     look_violence: float
     look_alarmed: float  # of either, for a text with an alarming word
-    violence: float  # from here on violence is called or approved of
+    violence: float  # from here on violence is called or approved of, if hate is read as well
+    sure: float  # and from here on whatever else is read
     unclear: float  # from here on a person should look
     hate: float
     dehumanising: float
@@ -91,7 +101,7 @@ class Scorer:
         if folder is not None and self._reader is not None:
             self.name = f"{self._reader.name}, {cued.NAME}"
             weights = load_file(folder / WEIGHTS)
-            self._first, self._bias = weights["first.weight"], weights["first.bias"]
+            self._net = {name: weights[name] for name in LOOK}
             self._at = Thresholds(**self._reader.card["thresholds"])
 
     def score(
@@ -116,13 +126,17 @@ class Scorer:
                 if text.strip()
                 and (looks is None or coded[row] or self._could_matter(looks[row], text))
             ]
-            said = self._reader.read([texts[row] for row in careful])
+            some = [texts[row] for row in careful]
+            with ThreadPoolExecutor(1, thread_name_prefix="reader") as aside:
+                reading = aside.submit(self._reader.read, some)  # mostly without Python's lock
+                cues = [cued.read(text) for text in some]
+                said = reading.result()
             read = {
                 row: _nothing(None if looks is None else looks[row]) for row in range(len(texts))
             }
             read |= {
-                row: fused(cued.read(texts[row]), one, self._at)
-                for row, one in zip(careful, said, strict=True)
+                row: fused(by_cues, one, self._at)
+                for row, by_cues, one in zip(careful, cues, said, strict=True)
             }
         whole = []
         for row, hits in enumerate(coded):
@@ -136,9 +150,9 @@ class Scorer:
 
         A row of zeros, a text in a language the encoder does not know, may always be.
         """
-        found = 1 / (1 + np.exp(-(vectors @ self._first.T + self._bias)))
+        found = first_look(self._net, vectors)
         found[~vectors.any(axis=1)] = 1
-        return np.asarray(found, np.float32)
+        return found
 
     def _could_matter(self, look: Floats, text: str) -> bool:
         hate, violence = look
@@ -169,9 +183,11 @@ def fused(cues: Assessment, said: Said, at: Thresholds) -> Assessment:
         reasons += _reasons("H1", "dehumanising", said)
     fields = replace(fields, hallmarks=hallmarks)
     violent = cues.level >= ALARMING_LEVEL
-    if not violent and said.violence >= at.violence and said.hate >= at.hate:
+    alone = said.violence >= at.sure and said.stance == "asserts"
+    if not violent and (alone or (said.violence >= at.violence and said.hate >= at.hate)):
         # The weakest force there is: who urges, announces or threatens, cues must show. And only
-        # where two answers agree: harsh but lawful words are read as violent too often otherwise.
+        # where two answers agree, or one is very sure: harsh but lawful words are read as violent
+        # too often otherwise.
         fields = replace(fields, act="unspecified_violence", force="wish")
         reasons = _reasons("act:unspecified_violence", "violence", said) + reasons
     elif not violent and said.violence >= at.unclear:

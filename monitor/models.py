@@ -6,7 +6,16 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from monitor.codebook import LEVEL_NAMES as LEVEL_NAMES
@@ -50,6 +59,7 @@ class Reading(Base):
         Index(None, "narrative_id", "post_id"),
         Index(None, "narrative_id", "hour"),
         Index(None, "copy_of"),
+        Index(None, "scorer"),
     )
 
     post_id: Mapped[int] = mapped_column(
@@ -68,7 +78,9 @@ class Reading(Base):
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     # How sure the trained parts are of each answer, 0 to 1; empty where only cues have read.
     confidence: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
-    scorer: Mapped[str] = mapped_column(Text)  # name and version, or that it reads no such language
+    # Name and version, that it reads no such language, or that a person coded it.
+    scorer: Mapped[str] = mapped_column(Text)
+    coding_id: Mapped[int | None] = mapped_column(ForeignKey("codings.id"), index=True)
     narrative_id: Mapped[int | None] = mapped_column(ForeignKey("narratives.id"))
     # The first known post of its group of copies, its own where it has none. A number, not a key:
     # the group outlives that post.
@@ -79,6 +91,84 @@ class Reading(Base):
     read_at: Mapped[datetime]
     post: Mapped[Post] = relationship()
     narrative: Mapped[Narrative | None] = relationship()
+    coding: Mapped["Coding | None"] = relationship()
+
+
+class Coding(Base):
+    """A person's word on what a post says, in place of the machine's, which is kept beside it.
+
+    It holds nothing of the post and no key to it: readings point here, and go with their posts.
+    """
+
+    __tablename__ = "codings"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    fields: Mapped[dict[str, Any]]  # codebook.MessageFields and the edition
+    level: Mapped[int]
+    threat_level: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    by: Mapped[int]
+    at: Mapped[datetime]
+    # What the machine had read: fields, level, threat_level, stance, reasons' codes, confidence.
+    proposed: Mapped[dict[str, Any]]
+    proposed_by: Mapped[str] = mapped_column(Text)  # name and version of the scorer
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("codings.id"))
+    undone_by: Mapped[int | None]
+    undone_at: Mapped[datetime | None]
+
+
+class Case(Base):
+    """A message in a monitor's own words, coded: what readers are trained on and tried on here.
+
+    The sources' policies forbid training on their posts, so no case holds or names one.
+    """
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        Index(None, "text", unique=True, postgresql_where=text("withdrawn_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    fields: Mapped[dict[str, Any]]
+    level: Mapped[int]
+    held_back: Mapped[bool]  # readers are measured by it; it trains none
+    by: Mapped[int]
+    at: Mapped[datetime]  # the day alone: the moment would lead back to a coding, and its post
+    withdrawn_by: Mapped[int | None]
+    withdrawn_at: Mapped[datetime | None]
+
+
+class TrainedReader(Base):
+    """A careful reader trained for this desk: a candidate until a Promotion names it.
+
+    ``measured``: {set: {"texts": n, "was": figures, "is": figures}}, the reader in force at its
+    making beside it on the same texts. ``refusals``: what the bias report says against it.
+    """
+
+    __tablename__ = "trained_readers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text, unique=True)
+    made_at: Mapped[datetime]
+    card: Mapped[dict[str, Any]]
+    weights: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    against: Mapped[str] = mapped_column(Text)  # the scorer it was measured beside
+    measured: Mapped[dict[str, Any]]
+    refusals: Mapped[list[Any]]
+
+
+class Promotion(Base):
+    """A person puts a reader in force; the newest holds. None: the reader that ships."""
+
+    __tablename__ = "promotions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reader_id: Mapped[int | None] = mapped_column(ForeignKey("trained_readers.id"))
+    reason: Mapped[str] = mapped_column(Text)
+    by: Mapped[int]
+    at: Mapped[datetime]
+    reader: Mapped[TrainedReader | None] = relationship()
 
 
 class CopyBand(Base):

@@ -222,7 +222,7 @@ def texts_of(session: Session, narrative: Narrative, limit: int) -> list[Said]:
         .join(ranked, ranked.c.post_id == Reading.post_id)
         .join(carried, carried.c.copy_of == ranked.c.copy_of)
         .where(ranked.c.place == 1)
-        .options(joinedload(Reading.post))
+        .options(joinedload(Reading.post), joinedload(Reading.coding))
         .order_by(ranked.c.level.desc(), ranked.c.distance, ranked.c.posted_at.desc())
         .limit(limit)
     )

@@ -2,27 +2,46 @@
 
 Every step changes only what it can name: a hidden sign, another alphabet's letter inside a word, or
 signs that leave one English word open. What fits nothing stays; ordinary text comes back as it was.
+Here are the rules, and the way back to the original; their tables are in ``monitor.spelling``.
 """
 
 import html
 import re
-import unicodedata
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from html.entities import html5
-from importlib.util import find_spec
 from itertools import product
 from math import log
 from operator import itemgetter
-from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import regex  # type: ignore[import-untyped, unused-ignore]
 
-WORD_PACKAGE = "symspellpy"  # PyPI, MIT; its word list is Google Books counts of SCOWL's words
-WORD_LIST = "frequency_dictionary_en_82_765.txt"  # one word a line, the most frequent first
+from monitor.spelling import (
+    ALIKE,
+    ANY,
+    AS_EMOJI,
+    BETWEEN,
+    EMOJI_LETTERS,
+    INNER,
+    INVISIBLE,
+    LOOKS,
+    MASKED_TOO,
+    NEEDY,
+    ON_BLACK,
+    SHORT_WORDS,
+    SIGNS,
+    STYLED,
+    STYLED_SIGNS,
+    TWINS,
+    UNKNOWN,
+    deeds,
+    deeds_of,
+    fits,
+    rank_of,
+)
+
 KNOWN_WORDS = 30_000  # beyond stand rarities that any slip of a finger spells
 COMMON_WORDS = 12_000  # what a hashtag may be made of: rarer pieces cut names apart
 FREQUENT_WORDS = 3_000  # a drawn-out word is such a one with a double (good), else the likelier
@@ -34,111 +53,33 @@ LONG_ACRONYM = 4  # letters: fewer are initials, codes or a list more often than
 LAYERS = 8  # tricks inside tricks that are undone; more is nobody's text, and work stays linear
 STYLED_RUN = 3  # styled letters in a row that are writing; fewer are mathematics or an ordinal
 
-_LOOKS = {"0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b"} | {
-    "9": "g", "@": "a", "$": "s", "!": "il", "|": "il"
-}  # fmt: skip
-_ANY = "*•"
-_INNER = set("01345@$!|7")  # what stands for one letter only, enough to find any common word
-_UNKNOWN = 10**6  # a rank no word has
-_SIGNS = "0-9@$!|*•"
-# Letters of other alphabets that are drawn like a Latin one. By hand: Unicode's own table lacks к,
-# т, м (no look-alike of the same height) and takes the capital І for a small l.
-_DRAWN_ALIKE = (
-    "аеорсхуіјѕһԁԛԝӏкмтнвгпАВЕЅІЈКМНОРСТУХԌԚԜαοερτικνυηωχγβσμςΑΒΕΖΗΙΚΜΝΟΡΤΥΧօոսհցոքг",
-    "aeopcxyijshdqwlkmthbrnABESIJKMHOPCTYXGQWaoeptikvunwxybomsABEZHIKMNOPTYXonuhgnpr",
-)
-_TWINS = str.maketrans(*_DRAWN_ALIKE)
-_STYLED_RANGES = (
-    *((0x1D400, 0x1D800), (0xFF21, 0xFF5B), (0xFF10, 0xFF1A), (0x210A, 0x2139), (0x24B6, 0x24EA)),
-    *((0x1F130, 0x1F14A), (0x1D2C, 0x1D6B), (0x02B0, 0x02B9), (0x02E1, 0x02E4), (0x2071, 0x2072)),
-    (0x207F, 0x2080),
-)
-_SMALL_CAPITALS = dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz", strict=True))
-
-
-def _styled() -> dict[str, str]:
-    """Each styled letter or digit (mathematical, full width, circled, raised) as a plain one."""
-    found = dict(_SMALL_CAPITALS)
-    for first, end in _STYLED_RANGES:
-        for sign in map(chr, range(first, end)):
-            meant = unicodedata.normalize("NFKC", sign)
-            if len(meant) == 1 and meant.isascii() and meant.isalnum():
-                found[sign] = meant
-    for block in (0x1F150, 0x1F170):  # white letters on black, which NFKC leaves
-        found |= {chr(block + i): chr(ord("A") + i) for i in range(26)}
-    return found
-
-
-_STYLED = _styled()
-_ON_BLACK = "\U0001f130"  # from here on
-_EMOJI_LETTERS = "🅰🅱🅾🅿"
-_AS_EMOJI = "\ufe0f"  # follows them when they are set as emoji
-_STYLED_TABLE = str.maketrans(_STYLED)
-
-# What is hidden most, a stem and its endings: only this is found behind asterisks and full stops.
-_DEEDS = """
-kill||s|ed|ing|er|ers shoot||s|ing|er|ers|ings murder||s|ed|ing|er|ers
-bomb||s|ed|ing|er|ers|ings attack||s|ed|ing|er|ers assault||s|ed|ing assassin||s|ate|ated|ation
-behead||s|ed|ing slaughter||ed|ing massacre||s|d lynch||ed|ing|es execut|e|ed|ing|ion
-exterminat|e|ed|ing|ion eradicat|e|ed annihilat|e|ed hang||s|ed|ing hung burn||s|ed|ing|t
-stab||s|bed|bing rape||s|d rapi|ng|st|sts tortur|e|ed|ing strangl|e|ed|ing throat||s
-punch||ed|es|ing die||s|d dead death||s deadly blood||y|shed weapon||s gun||s|ned rifle||s
-bullet||s ammo knif|e|ed knives explo|de|ded|sion|sive|sives torch||ed|ing destroy||s|ed|ing
-terror||ist|ists|ism riot||s|ing|ers violen|ce|t genocide purge||d hunt||ed|ing hurt
-beat||en|ing smash||ed|ing poison||ed drown||ed chok|e|ed crush||ed grenade||s molotov||s
-arson||ist gallows noose||s guillotine suicide threat||s|en traitor||s treason revolution vermin
-cockroach|es|| invad|e|ed|er|ers hate||s|d nazi||s war police cop||s jew||s|ish muslim||s
-immigrant||s migrant||s president trump biden white||s black||s women democrat||s republican||s
-christian||s people
-"""
-# Masked as often, or lawful words that a mask may mean: a mask that also fits one of these stays.
-_MASKED_TOO = """ass butt boob boobs shit shits spit damn dick dicks cock cunt fuck fucks fucked
-fucking bitch pussy piss slut sluts whore whores gay gays hell crap sex tits jerk turd hoes"""
-# The words of two letters that a longer run may be cut into; the list knows too many ("la", "re").
-_TWO_LETTERS = "of to in is on by it or be at as an we us if my do no he up so am me go oh ah hi"
-_SHORT_WORDS = frozenset(_TWO_LETTERS.split())
-
 # Stays as it is: an address of the web or of e-mail.
 _KEPT = re.compile(r"(?<!\w)(?:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]++@[\w-]+\.[\w.-]+")
-_INVISIBLE = (
-    r"\u00AD\u034F\u061C\u115F\u1160\u180B-\u180F\u200B-\u200F\u202A-\u202E\u2060-\u206F\u3164"
-    r"\uFEFF\uFFA0\uFE00-\uFE0F\U000E0000-\U000E01EF\u0332\u0333\u0335-\u0338\u20D2\u20D3\u20E5"
-)
-# Emoji, Arabic and Indic writing need the joiners among them, keycaps the selector.
-_NEEDY = (
-    r"[\p{Extended_Pictographic}\p{EMod}\p{RI}\u20E3"
-    r"[[\p{L}\p{M}]--[\p{Latin}\p{Cyrillic}\p{Greek}\p{Inherited}]]]"
-)
-_HIDDEN = regex.compile(
-    rf"(?V1)(?<![{_INVISIBLE}])(?<!{_NEEDY})[{_INVISIBLE}]++(?!\u20E3)(?!{_NEEDY})"
-)
+_HIDDEN = regex.compile(rf"(?V1)(?<![{INVISIBLE}])(?<!{NEEDY})[{INVISIBLE}]++(?!\u20E3)(?!{NEEDY})")
 _LATIN = regex.compile(r"[\p{Latin}\d]+")
 _ENTITY = re.compile(
     r"&(?:amp;)*+(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});|&(?:amp;)++"
 )
-_STYLED_SIGNS = "".join(_STYLED)
-_WRITING = re.compile(rf"[{_STYLED_SIGNS}]{{{STYLED_RUN},}}")
-_ALIKE = _DRAWN_ALIKE[0] + _STYLED_SIGNS
-_MIXED = re.compile(rf"[{_ALIKE}]{_AS_EMOJI}?\d*+[A-Za-z]|[A-Za-z]\d*+[{_ALIKE}]")
-_WORD = re.compile(rf"(?:[^\W_]|[{_STYLED_SIGNS}]|(?<=[{_EMOJI_LETTERS}]){_AS_EMOJI})+")
-_BETWEEN = r".\-_*~|^·•"  # signs set between the letters of a word, or once inside it
+_WRITING = re.compile(rf"[{STYLED_SIGNS}]{{{STYLED_RUN},}}")
+_MIXED = re.compile(rf"[{ALIKE}]{AS_EMOJI}?\d*+[A-Za-z]|[A-Za-z]\d*+[{ALIKE}]")
+_WORD = re.compile(rf"(?:[^\W_]|[{STYLED_SIGNS}]|(?<=[{EMOJI_LETTERS}]){AS_EMOJI})+")
 # The beginning of a word that no sign set between joins to what stands before.
-_FRESH = rf"(?<![^\W_])(?<![&'’@#])(?<![^\W_][{_BETWEEN}])"
+_FRESH = rf"(?<![^\W_])(?<![&'’@#])(?<![^\W_][{BETWEEN}])"
 _SINGLE = r"[A-Za-z0134$@!](?![^\W_])"
-_SPACED = re.compile(rf"{_FRESH}[A-Za-z](?=([ /+{_BETWEEN}]))(?:\1{_SINGLE}){{2,}}")
+_SPACED = re.compile(rf"{_FRESH}[A-Za-z](?=([ /+{BETWEEN}]))(?:\1{_SINGLE}){{2,}}")
 _SPACED_SIGN = re.compile(
-    rf"[ /+{_BETWEEN}](?=[A-Za-z0134$@!][ /+{_BETWEEN}]{_SINGLE})(?<=[A-Za-z].)"
+    rf"[ /+{BETWEEN}](?=[A-Za-z0134$@!][ /+{BETWEEN}]{_SINGLE})(?<=[A-Za-z].)"
 )
-_CUT_SIGN = re.compile(rf"[{_BETWEEN}](?=[A-Za-z])(?<=[A-Za-z].)")
+_CUT_SIGN = re.compile(rf"[{BETWEEN}](?=[A-Za-z])(?<=[A-Za-z].)")
 _CUT = re.compile(
-    rf"{_FRESH}(?<!/)[A-Za-z]++(?:[{_BETWEEN}][A-Za-z]++){{1,3}}(?![^\W_]|[@/{_BETWEEN}][^\W_])"
+    rf"{_FRESH}(?<!/)[A-Za-z]++(?:[{BETWEEN}][A-Za-z]++){{1,3}}(?![^\W_]|[@/{BETWEEN}][^\W_])"
 )
 _NO_LETTER = re.compile(r"[^A-Za-z]")
 _THRICE = re.compile(r"([A-Za-z])\1\1+")
 _TOKEN_SIGN = re.compile(r"[0-9@$!|*•](?=[A-Za-z])|(?<=[A-Za-z])[0-9@$|*•]|([A-Za-z])\1\1")
 _TOKEN = re.compile(
-    rf"(?<![\w@$!|*•])(?=[A-Za-z]*+[{_SIGNS}]|[A-Za-z]*?([A-Za-z])\1\1)"
-    rf"[A-Za-z{_SIGNS}]++(?!\w|\.\w)"
+    rf"(?<![\w@$!|*•])(?=[A-Za-z]*+[{SIGNS}]|[A-Za-z]*?([A-Za-z])\1\1)"
+    rf"[A-Za-z{SIGNS}]++(?!\w|\.\w)"
 )
 _NUMERAL = re.compile(r"(?:WW|[XVLCDM]*)III", re.IGNORECASE)
 _HASHTAG = re.compile(r"#(?<![\w&/#]#)([A-Za-z][A-Za-z0-9_]*+)(?!\w)")
@@ -199,7 +140,7 @@ def plain(text: str) -> Plain:
         before = read
         if not read.isascii():
             if _WRITING.search(read):
-                read = read.translate(_STYLED_TABLE)
+                read = read.translate(STYLED)
             for step in _FOREIGN_STEPS:
                 read, places = _changed(read, places, step)
         for step in _STEPS:
@@ -259,18 +200,18 @@ def _letters(match: Match) -> Change | None:
     """
     if match[0].isascii():
         return None
-    at = [match.start() + place for place, sign in enumerate(match[0]) if sign != _AS_EMOJI]
-    word = match[0].replace(_AS_EMOJI, "")
-    meant = word.translate(_STYLED_TABLE).translate(_TWINS)
+    at = [match.start() + place for place, sign in enumerate(match[0]) if sign != AS_EMOJI]
+    word = match[0].replace(AS_EMOJI, "")
+    meant = word.translate(STYLED).translate(TWINS)
     pairs = list(zip(word, meant, strict=True))
     if not word.isupper():  # letters on black are capitals only by their make
-        meant = "".join(now.lower() if sign >= _ON_BLACK else now for sign, now in pairs)
+        meant = "".join(now.lower() if sign >= ON_BLACK else now for sign, now in pairs)
     foreign = [sign for sign, now in pairs if sign != now]
     latin = sum(sign.isascii() and sign.isalpha() for sign in word)
     if not (latin and foreign and len(word) >= STYLED_RUN and _LATIN.fullmatch(meant)):
         return None
     greek = any("\u0370" <= sign <= "\u03ff" for sign in foreign)
-    if _rank(meant) == _UNKNOWN and (greek or latin < len(foreign)):
+    if rank_of(meant) == UNKNOWN and (greek or latin < len(foreign)):
         return None
     return Change(*match.span(), meant, at)
 
@@ -296,7 +237,7 @@ def _cut(match: Match) -> Change | None:
     at = [match.start() + place for place, sign in enumerate(match[0]) if sign.isalpha()]
     pieces = _NO_LETTER.split(match[0])
     word = "".join(pieces)
-    if word.lower() not in _deeds() or all(map(_common, pieces)):
+    if word.lower() not in deeds() or all(map(_common, pieces)):
         return None
     if any(piece[0].isupper() for piece in pieces[1:]) and not word.isupper():
         return None  # the end of a sentence without a space
@@ -309,7 +250,7 @@ def _token(match: Match) -> Change | None:
     start = match.start() + match[0].index(core)
     found: tuple[str, Sequence[int]] | None
     if core.startswith("@"):  # a mention, unless only a violent word can be meant: "@ttack"
-        word = _deed(core) if core[1:].isalpha() and _rank(core[1:]) == _UNKNOWN else None
+        word = _deed(core) if core[1:].isalpha() and rank_of(core[1:]) == UNKNOWN else None
         found = (word, range(len(core))) if word else None
     elif _THRICE.search(core.lower()):
         found = _undrawn(core)
@@ -329,18 +270,18 @@ def _unsigned(core: str) -> str | None:
     many = len(low) - letters
     if not signs or letters < max(2, many) or len(low) > LONGEST_PIECE:
         return None
-    if signs & set(_ANY) and any(_fits(low, word) for word in _MASKED_TOO.split()):
+    if signs & set(ANY) and any(fits(low, word) for word in MASKED_TOO.split()):
         return None
-    if _rank(low.rstrip("0123456789")) != _UNKNOWN:
+    if rank_of(low.rstrip("0123456789")) != UNKNOWN:
         return None  # a word with a number, as in "win10" or a footnote
     if word := _deed(core):
         return word
-    if not (low[0].isalpha() and low[-1].isalpha() and signs <= _INNER):
+    if not (low[0].isalpha() and low[-1].isalpha() and signs <= INNER):
         return None
     if letters == many or many > MANY_SIGNS or (core.isupper() and len(core) <= LONG_ACRONYM):
         return None  # a code, or a name as A$AP
-    ways = product(*(_LOOKS.get(sign, sign) if sign != "!" else "i" for sign in low))
-    rank, word = min((_rank(word), word) for word in map("".join, ways))
+    ways = product(*(LOOKS.get(sign, sign) if sign != "!" else "i" for sign in low))
+    rank, word = min((rank_of(word), word) for word in map("".join, ways))
     everyday = rank < EVERYDAY_WORDS and core.islower()
     if rank > KNOWN_WORDS or (len(word) < LONG_ACRONYM and not everyday):
         return None
@@ -359,13 +300,13 @@ def _undrawn(core: str) -> tuple[str, Sequence[int]] | None:
         gone = {at for end, (_, last) in zip(ends, runs, strict=True) for at in range(end, last)}
         at = [place for place in range(len(core)) if place not in gone]
         word = "".join(core[place] for place in at)
-        if word.lower() in _deeds():
+        if word.lower() in deeds():
             return word, at
         if not word.isalpha():
             if unsigned := _unsigned(word):
                 return unsigned, at
-        elif len(word) > 2 or word.lower() in _SHORT_WORDS:
-            found.append((max(_rank(word), FREQUENT_WORDS), word, at))
+        elif len(word) > 2 or word.lower() in SHORT_WORDS:
+            found.append((max(rank_of(word), FREQUENT_WORDS), word, at))
     if not found or (core.isupper() and all(end - start == 3 for start, end in runs)):
         return None  # the latter: IEEE, CCCP
     rank, word, at = min(found, key=itemgetter(0))  # of equals the first, with the most doubles
@@ -375,7 +316,7 @@ def _undrawn(core: str) -> tuple[str, Sequence[int]] | None:
 def _hashtag(match: Match) -> Change | None:
     """A hashtag of several words as these words; one that is a single word, or a name, stays."""
     tag, first = match[1], match.start(1)
-    if min(_rank(tag), _rank(tag.lower().removesuffix("s"))) != _UNKNOWN:
+    if min(rank_of(tag), rank_of(tag.lower().removesuffix("s"))) != UNKNOWN:
         return None
     cuts = [found.span() for found in _CAMEL.finditer(tag)]
     if cuts:
@@ -384,7 +325,7 @@ def _hashtag(match: Match) -> Change | None:
         pieces = [tag[start:end] for start, end in spans]
         at = [first + place for span in spans for place in range(*span)]
         words = [piece for piece in pieces if piece.isalpha()]
-        if 2 * sum(_rank(word) != _UNKNOWN for word in words) < max(1, len(words)):
+        if 2 * sum(rank_of(word) != UNKNOWN for word in words) < max(1, len(words)):
             return None  # AfD, UTcoach, a person's name
     else:
         alike = tag.isalpha() and (tag[1:].islower() or tag.isupper())
@@ -415,13 +356,13 @@ def _pieces(letters: str) -> list[str]:
     low = letters.lower()
     best: list[tuple[float, int]] = [(0.0, 0)]
     for end in range(1, len(low) + 1):
-        ways = [(_UNKNOWN * 1.0 * len(low), end - 1)]
+        ways = [(UNKNOWN * 1.0 * len(low), end - 1)]
         for start in range(max(0, end - LONGEST_PIECE), end):
             word = low[start:end]
             if word in ("a", "i") or _common(word):
-                ways.append((best[start][0] + log(2 + _rank(word)) + 1, start))
+                ways.append((best[start][0] + log(2 + rank_of(word)) + 1, start))
         best.append(min(ways))
-    if best[-1][0] >= _UNKNOWN:
+    if best[-1][0] >= UNKNOWN:
         return []
     pieces, end = [], len(low)
     while end:
@@ -434,19 +375,12 @@ def _pieces(letters: str) -> list[str]:
 def _deed(core: str) -> str | None:
     """The one violent word, or word for people, that ``core`` with its signs can be."""
     low = core.lower()
-    if low in _deeds():
+    if low in deeds():
         return core
     if low.isalpha():
         return None
-    fits = [word for word in _deeds_of(len(low)) if _fits(low, word)]
-    return _cased(fits[0], core) if len(fits) == 1 else None
-
-
-def _fits(low: str, word: str) -> bool:
-    return len(low) == len(word) and all(
-        sign == letter or sign in _ANY or letter in _LOOKS.get(sign, "")
-        for sign, letter in zip(low, word, strict=True)
-    )
+    found = [word for word in deeds_of(len(low)) if fits(low, word)]
+    return _cased(found[0], core) if len(found) == 1 else None
 
 
 def _cased(word: str, core: str) -> str:
@@ -462,39 +396,14 @@ def _common(word: str) -> bool:
     """Whether a word is one that others may be made of."""
     low = word.lower()
     if len(low) < 3:
-        return low in _SHORT_WORDS
+        return low in SHORT_WORDS
     limit = COMMON_WORDS if len(low) > 3 else FREQUENT_WORDS
-    return low in _deeds() or _rank(low) < limit
-
-
-@cache
-def _ranks() -> dict[str, int]:
-    """English words and their place by frequency, from 1; read once, when first needed."""
-    package = find_spec(WORD_PACKAGE)
-    if package is None or package.origin is None:
-        raise RuntimeError(f"the package {WORD_PACKAGE} is not installed")
-    lines = (Path(package.origin).parent / WORD_LIST).read_text(encoding="utf-8-sig").splitlines()
-    return {line.partition(" ")[0]: rank for rank, line in enumerate(lines, 1)}
-
-
-def _rank(word: str) -> int:
-    return _ranks().get(word.lower(), _UNKNOWN)
-
-
-@cache
-def _deeds() -> frozenset[str]:
-    stems = (entry.split("|") for entry in _DEEDS.split())
-    return frozenset(stem + ending for stem, *endings in stems for ending in endings or [""])
-
-
-@cache
-def _deeds_of(length: int) -> tuple[str, ...]:
-    return tuple(sorted(word for word in _deeds() if len(word) == length))
+    return low in deeds() or rank_of(low) < limit
 
 
 # ASCII text has none of what these look for.
 _FOREIGN_STEPS = (
-    Step(re.compile(f"[{_INVISIBLE}]").search, _HIDDEN, _hidden, spares=False),
+    Step(re.compile(f"[{INVISIBLE}]").search, _HIDDEN, _hidden, spares=False),
     Step(_MIXED.search, _WORD, _letters),
 )
 _STEPS = (

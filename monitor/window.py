@@ -378,9 +378,14 @@ class Window:
                 # Only a narrative that moved as a whole is merged; a remnant keeps its own id.
                 if old != keeper and 2 * shared[old][group] > in_window[old]:
                     self._merge(old, keeper, change)
-        for group in np.unique(found[found != NONE]).tolist():
-            keeper = names.get(group, self._holder(shared, group, int((found == group).sum())))
-            sleeper = self._sleeper(np.flatnonzero(found == group) + low, keeper)
+        groups_found = np.unique(found[found != NONE]).tolist()
+        rows_of = {group: np.flatnonzero(found == group) + low for group in groups_found}
+        waves = [unit(self._vectors[rows].sum(axis=0)) for rows in rows_of.values()]
+        if waves:  # one product for all: at 100,000 narratives nearly all the time goes here
+            self._centroids.look(np.array(waves), WAKE)
+        for line, (group, rows) in enumerate(rows_of.items()):
+            keeper = names.get(group, self._holder(shared, group, len(rows)))
+            sleeper = self._sleeper(line, rows, keeper)
             if keeper == NONE:
                 names[group] = self._new_id() if sleeper == NONE else sleeper
                 continue
@@ -426,11 +431,13 @@ class Window:
                 return old
         return NONE
 
-    def _sleeper(self, rows: Ints, keeper: int) -> int:
-        """The sleeping narrative whose next wave these posts are, or NONE."""
+    def _sleeper(self, line: int, rows: Ints, keeper: int) -> int:
+        """The sleeping narrative whose next wave these posts are, or NONE.
+
+        ``line``: theirs among the waves that the centroids were last compared with.
+        """
         begun = float(self._days[rows].min())
-        wave = unit(self._vectors[rows].sum(axis=0))
-        for story, cosine in self._centroids.nearest_to(wave):
+        for story, cosine in self._centroids.near(line):
             if cosine < WAKE:
                 break
             known = self.stories[story]

@@ -13,6 +13,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -131,6 +132,7 @@ class Post(_Content, Base):
         Index(None, "posted_at"),
         Index(None, "collected_at"),
         Index(None, "platform", "checked_at"),
+        Index("ix_posts_md5", text("md5(text)")),  # posts in exactly the same words
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)

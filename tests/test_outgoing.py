@@ -32,7 +32,8 @@ from desk.models import ROLES
 from desk.security import COOKIE
 from desk.settings import Settings
 from desk.wiring import Wiring, wire
-from monitor import lexicon
+from monitor import cases, lexicon
+from monitor.codebook import MessageFields
 from monitor.models import Flag, Reading, Revision
 from monitor.narratives import hour_of
 from monitor.revisions import rename
@@ -63,6 +64,7 @@ SENDS = {
     "sources/collector.py": "nothing: names the network's faults in plain words",
     "monitor/embed.py": "the name of a model to the Hugging Face hub, if the settings name one",
     "monitor/training/fit.py": "nothing: transformers reads the packaged model from disk",
+    "monitor/training/make.py": "nothing: PyTorch trains the first look",
     "campaigns/publishers/bluesky.py": "what a leader approved, and the voice's own password",
     "desk/cli.py": "pages to whoever signs in (walked below); starts the worker as a child",
     "desk/streams.py": "settings and the secret key to child processes of our own",
@@ -340,6 +342,7 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
             )
         )
     rename(session, narrative, "Plain words", MONICA_MONITOR, now)
+    case = cases.teach(session, "In a monitor's own words", MessageFields(), MONICA_MONITOR, now)
     lexicon.seed(session, now)
     source = by_platform["bluesky"]
     passing = {"platform": "bluesky", "uri": _mark("passing"), "text": _mark("passing")}
@@ -364,6 +367,8 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
         "consent_id": every(Consent),
         "revision_id": every(Revision),
         "entry_id": ["1"],
+        "case_id": [str(case.id)],
+        "post_id": [str(post_id) for post_id in session.scalars(select(Reading.post_id))],
         "verb": ["pause"],
     }
 

@@ -11,6 +11,7 @@ from desk.pages import KEYS, Typed, Visit, Visiting
 from monitor import lexicon
 from monitor.lexicon import Wording
 from monitor.models import LexiconVersion
+from monitor.terms import fold
 
 router = APIRouter(prefix="/lexicon")
 
@@ -53,7 +54,7 @@ def show(
         and kind in ("", past[-1].kind)
         and lexicon.speaks_of(past[-1], words)
     ]
-    kept.sort(key=lambda past: lexicon.fold(past[-1].term))
+    kept.sort(key=lambda past: fold(past[-1].term))
     urgent = [past for past in kept if standing[past[-1].entry_id] in ("due", "expired")]
     urgent.sort(key=lambda past: past[-1].expires_at)
     return visit.page(

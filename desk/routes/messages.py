@@ -32,7 +32,9 @@ def _page(visit: Visit, message: Message, status: int = 200, **context: Any) -> 
         "send_at": version and datetime.fromisoformat(shown["send_at"]),
         "typed_time": "",
         "reason": "",
-        "checks": messages.check(version, visit.now) if version and state == "draft" else [],
+        "checks": messages.check(visit.session, version, visit.now)
+        if version and state == "draft"
+        else [],
     } | context
     context["send_at"] = context["send_at"] or _next_hour(visit.now)
     leads = visit.person.may("leader") and visit.person.id == message.voice.leader_id
@@ -90,7 +92,7 @@ def check(visit: Visiting, message_id: int, form: Typed) -> Response:
     try:
         send_at = local_time(str(form.get("send_at", "")), visit.wiring.zone)
         content = build_content(message.voice, texts, send_at)
-        found = run_checks(content, message.voice, visit.now)
+        found = run_checks(visit.session, content, message.voice, visit.now)
     except ValueError as fault:
         error = str(fault)
     counts = {account: graphemes(text.strip()) for account, text in texts.items()}

@@ -14,7 +14,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -154,9 +154,16 @@ class Report:
     lawful: dict[str, float]  # texts, M1 to M3, asked
     weights: str = ""
 
-    def refusals(self) -> list[str]:
-        """One sentence for each limit broken; the release is refused where there is any."""
-        found: list[str] = []
+    def refusals(self, beside: "Report | None" = None) -> list[str]:
+        """One sentence for each limit broken; the release is refused where there is any.
+
+        ``beside``: a reader in force. What it breaks at least as badly is no reason to keep it.
+        """
+        theirs = {} if beside is None else {key: by for key, by, _ in beside._broken()}
+        return [why for key, by, why in self._broken() if by > theirs.get(key, 0.0)]
+
+    def _broken(self) -> Iterator[tuple[str, float, str]]:
+        """Each limit broken, by how much, and the sentence for it."""
         for name, limits, words in (
             ("side", SIDE_GAPS, "sides of politics"),
             ("named_side", SIDE_GAPS, "the sides whose people are named"),
@@ -165,41 +172,52 @@ class Report:
         ):
             for level, limit in limits.items():
                 if (gap := self.gaps[name][level]) > limit:
-                    found.append(
+                    yield (
+                        f"gap {name} {level}",
+                        gap - limit,
                         f"False positives at {level} or above differ by {gap:.3f} between {words}"
-                        f" ({self._ends(name, level)}); {limit:.2f} is borne."
+                        f" ({self._ends(name, level)}); {limit:.2f} is borne.",
                     )
         for level, groups in self.worst_groups.items():
             every = self.false_positives["all"]["identity"][level]
             for worst in groups:
                 if worst["low"] > every + GROUP_OVER:
-                    found.append(
+                    yield (
+                        f"group {worst['group']} {level}",
+                        worst["low"] - every - GROUP_OVER,
                         f"Harmless texts that name {worst['group']} are read at {level} or above"
                         f" in {worst['share']:.3f} of cases, at least {worst['low']:.3f}, all"
-                        f" groups together in {every:.3f}; {GROUP_OVER:.2f} more is borne."
+                        f" groups together in {every:.3f}; {GROUP_OVER:.2f} more is borne.",
                     )
         for name, limit in FOUND_GAPS.items():
             if (gap := self.found_gaps[name]) > limit:
-                found.append(
+                yield (
+                    f"found {name}",
+                    gap - limit,
                     f"The share of harmful texts found differs by {gap:.3f} between {name}s;"
-                    f" {limit:.2f} is borne."
+                    f" {limit:.2f} is borne.",
                 )
         if self.mirrored_equal < MIRRORED_EQUAL:
-            found.append(
+            yield (
+                "mirrored",
+                MIRRORED_EQUAL - self.mirrored_equal,
                 f"Only {self.mirrored_equal:.3f} of mirrored pairs are read alike on both sides;"
-                f" {MIRRORED_EQUAL:.2f} is asked."
+                f" {MIRRORED_EQUAL:.2f} is asked.",
             )
         if self.lawful["M1"] > LAWFUL_ABOVE:
-            found.append(
+            yield (
+                "lawful M1",
+                self.lawful["M1"] - LAWFUL_ABOVE,
                 f"Of lawful protest and demands {self.lawful['M1']:.3f} is read above M0;"
-                f" {LAWFUL_ABOVE:.2f} is borne."
+                f" {LAWFUL_ABOVE:.2f} is borne.",
             )
         if self.lawful["M3"] > LAWFUL_VIOLENT:
-            found.append(
+            yield (
+                "lawful M3",
+                self.lawful["M3"] - LAWFUL_VIOLENT,
                 f"Of lawful protest and demands {self.lawful['M3']:.3f} is read at M3 or above;"
-                " none is borne."
+                " none is borne.",
             )
-        return found
 
     def _ends(self, name: str, level: str) -> str:
         by = self.false_positives[name]

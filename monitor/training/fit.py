@@ -7,6 +7,7 @@ evidence shown to a person, so that what is shown is what was added up.
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,13 +43,17 @@ class Reader(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = AutoModel.from_pretrained(packaged_folder(), local_files_only=True)
-        # The words stay as packaged: they are two thirds of the weights, and need not ship twice.
-        self.body.embeddings.requires_grad_(False)
+        self.words.sparse = True  # of the words only those that are met change
         width = self.body.config.hidden_size
         self.attend = nn.Linear(width, HEADS, bias=False)
         self.say = nn.Linear(width, HEADS)
         self.drop = nn.Dropout(DROPOUT)
         nn.init.zeros_(self.attend.weight)  # all tokens alike at first: the mean
+
+    @property
+    def words(self) -> nn.Embedding:
+        table: nn.Embedding = self.body.embeddings.word_embeddings
+        return table
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         states = self.drop(self.body(input_ids=ids, attention_mask=mask).last_hidden_state)
@@ -63,8 +68,12 @@ def tokens_of(texts: Sequence[str]) -> list[list[int]]:
     tokenizer = Tokenizer.from_file(str(packaged_folder() / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(TOKENS)
-    read = [legible(plain(text).text, knows_emoji=False) for text in texts]
-    return [encoding.ids for encoding in tokenizer.encode_batch_fast(read)]
+    return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(map(_read, texts)))]
+
+
+@cache  # most texts are read again in every epoch
+def _read(text: str) -> str:
+    return legible(plain(text).text, knows_emoji=False)
 
 
 def fit(
@@ -89,22 +98,30 @@ def fit(
     reader.train()
     plans = [_batches(tokens_of([one.text for one in epoch]), chance) for epoch in epochs]
     steps = sum(len(plan[1]) for plan in plans)
-    trained = [each for each in reader.parameters() if each.requires_grad]
+    words = reader.words.weight
+    trained = [each for each in reader.parameters() if each is not words]
     peak = PEAK if start is None else GOING_ON * PEAK
-    optimiser = torch.optim.AdamW(trained, lr=peak, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser,
-        lambda step: min((step + 1) / (WARM * steps), (steps - step) / ((1 - WARM) * steps)),
-    )
+    optimisers = [
+        torch.optim.AdamW(trained, lr=peak, weight_decay=DECAY, fused=True),
+        torch.optim.SparseAdam([words], lr=peak),
+    ]
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(
+            one,
+            lambda step: min((step + 1) / (WARM * steps), (steps - step) / ((1 - WARM) * steps)),
+        )
+        for one in optimisers
+    ]
     begun, step, mean = time.monotonic(), 0, 0.0
     for epoch, (ids, batches) in zip(epochs, plans, strict=True):
         for batch in batches:
             loss = _loss(reader(*padded([ids[i] for i in batch])), [epoch[i] for i in batch])
-            optimiser.zero_grad()
+            reader.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(trained, 1.0)
-            optimiser.step()
-            schedule.step()
+            for optimiser, schedule in zip(optimisers, schedules, strict=True):
+                optimiser.step()
+                schedule.step()
             step, mean = step + 1, 0.98 * mean + 0.02 * float(loss.detach())
             if step % 200 == 0:
                 pace = (time.monotonic() - begun) / step

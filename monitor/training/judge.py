@@ -17,6 +17,7 @@ from monitor.training.posts import Example, draw
 # out of scope, are so, and so many of what is hateful, or violent, pass the first look: with more
 # most of an ordinary stream would pass, and the careful reader takes as long as the vector did.
 PRECISION = {"hate": 0.75, "violence": 0.80, "dehumanising": 0.80, "outside": 0.90}
+SURE = 0.90  # of posts read as violent whatever else is read in them
 UNCLEAR = 0.2  # from so likely a call on, one in five, a person is asked to look
 LOOK_RECALL = {"hate": 0.90, "violence": 0.80}
 ALARMED_RECALL = 0.97  # of violent texts with an alarming word
@@ -58,6 +59,8 @@ def thresholds(
         rows, truth = _known(examples, name)
         said = probabilities[rows, QUESTIONS.index(name)]
         found[name] = _at_precision(truth, said, PRECISION[name])
+        if name == "violence":
+            found["sure"] = _at_precision(truth, said, SURE)
     rows = np.array([n for n, one in enumerate(examples) if one.stance is not None and one.family])
     outside = np.array([examples[n].stance != "asserts" for n in rows])
     found["outside"] = _at_precision(
@@ -117,6 +120,22 @@ def calibration_error(truth: Floats, said: Floats) -> float:
     parts = np.array_split(order, BINS)
     gaps = [abs(said[part].mean() - truth[part].mean()) * len(part) for part in parts if len(part)]
     return float(sum(gaps) / len(said))
+
+
+def reliability(
+    probabilities: Floats, examples: Sequence[Example]
+) -> dict[str, list[tuple[float, float, int]]]:
+    """For hate and violence, over BINS bins: what is said, what is so, and of how many texts."""
+    found = {}
+    for column, name in enumerate(QUESTIONS[:2]):
+        rows, truth = _known(examples, name)
+        said = probabilities[rows, column]
+        parts = np.array_split(np.argsort(said), BINS)
+        found[name] = [
+            (round(float(said[part].mean()), 3), round(float(truth[part].mean()), 3), len(part))
+            for part in parts
+        ]
+    return found
 
 
 def _recall(truth: Floats, said: Floats) -> float:

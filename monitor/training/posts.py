@@ -20,11 +20,13 @@ from monitor.training.written import Written, written
 HELD_BACK = {"written": 0.2, "davidson": 0.1}
 # A real hateful post in another's mouth is no hate. So many words may one in a frame have.
 FRAMED_WORDS = 25
-FRAMED = 1_500  # such texts an epoch
+FRAMED = 2_500  # such texts an epoch
 AGREED = 0.5  # of them: or any frame would do to hide hate
 VIOLENT_AGAIN = 4  # times each public violent post is seen; there are not five hundred
-FILLS = 3  # times each text of ours is seen in an epoch, and FILLED more for each of its slots
-FILLED = 2
+# Times each text of ours is seen in an epoch, and FILLED more for each of its slots. Seen more
+# often they are learned by heart: all of them right in training, half of their kind outside.
+FILLS = 1
+FILLED = 1
 # Davidson counts nearly all insults as "offensive, not hate", against the other sets; all its hate
 # is used, and as many of the rest.
 DAVIDSON_REST = 1_500

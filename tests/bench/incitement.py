@@ -339,6 +339,13 @@ def tell(rows: Rows, method: str, said: dict[str, Answer], **more: object) -> No
         say(**about, family=kind, **figures)
 
 
+def load(assessments: Sequence[Assessment]) -> dict[str, float]:
+    """Of a thousand such posts, how many reach each level, and how many ask a person to look."""
+    reached = {f"M{level}": [one.level >= level for one in assessments] for level in range(1, 5)}
+    reached["asked"] = [one.stance == "unclear" for one in assessments]
+    return {name: round(1000 * float(np.mean(hits)), 1) for name, hits in reached.items()}
+
+
 def write(
     out: TextIO, rows: Rows, assessments: Sequence[Assessment], said: dict[str, Answer]
 ) -> None:
@@ -373,6 +380,7 @@ def run(method: Ours, sets: Sequence[Rows], out: TextIO | None) -> None:
             hate_macro_f1_at_threshold=of_question("hate", rows.hate, sure)["hate_macro_f1"],
             hate_threshold=at,
             read_with_care=rounded(careful.mean()),
+            per_thousand=load(assessments),
             speeds=method.speeds(rows.texts),
             peak_mb=peak_mb(),
         )

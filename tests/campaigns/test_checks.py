@@ -19,7 +19,7 @@ def found(session: Session, now: datetime, text: str) -> list[Check]:
     voice = cast.make_voice(session, now)
     account = cast.rehearsal_account(session, voice, now)
     content = build_content(voice, {account.id: text}, now + timedelta(hours=1))
-    return [check for check in run_checks(content, voice, now) if not check.passed]
+    return [check for check in run_checks(session, content, voice, now) if not check.passed]
 
 
 def test_a_calm_text_passes_every_check(session: Session, now: datetime) -> None:
@@ -70,7 +70,9 @@ def test_time_and_consent_are_checked_against_the_send_time(
 
     def numbers(send_at: datetime) -> list[int]:
         content = build_content(voice, {account.id: "Hello"}, send_at)
-        return [check.number for check in run_checks(content, voice, now) if not check.passed]
+        return [
+            check.number for check in run_checks(session, content, voice, now) if not check.passed
+        ]
 
     assert numbers(now) == [24]
     assert numbers(now + timedelta(minutes=1)) == []

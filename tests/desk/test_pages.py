@@ -12,10 +12,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, expect
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from desk.wiring import Wiring
-from monitor import lexicon
-from monitor.codebook import CODEBOOK, FIELDS, VALUES
+from monitor import cases, codings, lexicon, readers
+from monitor.codebook import CODEBOOK, FIELDS, VALUES, MessageFields
 from monitor.models import Flag, HourlyCount, Narrative, Reading
 from monitor.narratives import hour_of
 from sources import register
@@ -28,6 +29,7 @@ PATHS = (
     *("/", "/narratives", "/narratives/1", "/messages", "/messages/1", "/calendar"),
     *("/voices", "/voices/1", "/sources", "/sources/1", "/watches", "/watches/new", "/watches/1"),
     *("/people", "/me", "/codebook", "/lexicon", "/lexicon/new", "/lexicon/1"),
+    *("/scorer", "/scorer/cases/new", "/posts/1/coding", "/posts/2/coding"),
 )
 HOSTILE = 'Someone should burn that place. <img src=x onerror="alert(1)"> ' + "unbroken" * 40
 
@@ -83,6 +85,7 @@ def furnished(wiring: Wiring, message: int) -> Wiring:
                 )
             )
         narrative.first_post_at = now - timedelta(hours=29)
+        _teach(session, now)
         session.add(
             Flag(
                 narrative=narrative,
@@ -98,6 +101,23 @@ def furnished(wiring: Wiring, message: int) -> Wiring:
             )
         )
     return wiring
+
+
+def _teach(session: Session, now: datetime) -> None:
+    """A post coded twice, a case, and two candidates, one of them in force."""
+    for level, reason in ((2, "Calls them vermin"), (1, "Only scorn, " + "unbroken" * 40)):
+        reading = session.get_one(Reading, 2)
+        fields = MessageFields(target_kind="group", demeaning=True, hallmarks={"H1": level})
+        codings.code(session, reading, fields, reason, 1, now, reading.coding_id)
+    cases.teach(session, "They are rats, " + "unbroken" * 40, fields, 1, now)
+    figures = {"hate_ap": 0.8, "violence_calibration_error": 0.05}
+    measured = {"ours": {"texts": 9, "was": figures, "is": dict.fromkeys(figures, 0.1)}}
+    card = readers.shipped().card | {"cases": {"trained on": 7}, "data": {"dev.jsonl": "hash"}}
+    for name, refusals in (("one", []), ("another", ["It misses much in one dialect."])):
+        one = card | {"name": f"reader {name}"}
+        made = readers.add(session, readers.Candidate(one, b"", "reader", measured, refusals), now)
+        if not refusals:
+            readers.promote(session, made, "Better on our cases", 1, now)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -21,11 +21,11 @@ from monitor.incitement import (
     with_specifics,
     with_targets,
 )
-from monitor.lexicon import Hit
+from monitor.terms import Hit
 
 AT = Thresholds(
     look_hate=0.3, look_violence=0.2, look_alarmed=0.05,
-    violence=0.8, unclear=0.4, hate=0.6, dehumanising=0.7, outside=0.9,
+    violence=0.8, sure=0.97, unclear=0.4, hate=0.6, dehumanising=0.7, outside=0.9,
 )  # fmt: skip
 
 
@@ -75,10 +75,17 @@ def test_where_the_two_disagree_a_person_looks() -> None:
 
 
 def test_what_may_be_a_call_is_unclear_and_no_more() -> None:
-    for likely in (0.5, 0.95):  # sure of violence, but of hate against nobody: a person looks
+    for likely in (0.5, 0.95):  # of violence, but of hate against nobody: a person looks
         perhaps = read(QUIET, violence=likely)
         assert (perhaps.level, perhaps.stance) == (0, "unclear")
         assert "unclear" in {reason["code"] for reason in perhaps.reasons}
+
+
+def test_violence_alone_is_enough_where_the_reader_is_sure_and_the_author_means_it() -> None:
+    assert (read(QUIET, violence=0.98).level, read(QUIET, violence=0.98).stance) == (3, "asserts")
+    for stance in ("reports", "condemns", "figurative"):
+        told = read(QUIET, violence=0.98, stance=stance, sure=0.7)
+        assert (told.level, told.stance) == (0, "unclear")
 
 
 @pytest.mark.parametrize("stance", [stance for stance in STANCES if stance != "asserts"])

@@ -18,12 +18,11 @@ from monitor.lexicon import (
     KINDS,
     SOON,
     ChangedMeanwhileError,
-    Lexicon,
     UnfitError,
     Wording,
-    fold,
 )
 from monitor.models import LexiconVersion
+from monitor.terms import Lexicon, fold
 from sources.db import Base
 
 MAYA, ADA = 1, 2

@@ -111,7 +111,7 @@ def test_hate_in_anothers_mouth_is_none() -> None:
 
 
 def test_an_epoch_is_repeatable_and_the_next_is_another() -> None:
-    posts = [Example(f"post {n} about it", hate=n % 2, set="edos_train") for n in range(50)]
+    posts = [Example(f"post {n} about it", hate=n % 2, set="edos_train") for n in range(300)]
     texts = ours(seed=1)[0][:40]
     assert epoch(posts, texts, 3) == epoch(posts, texts, 3)
     assert epoch(posts, texts, 3) != epoch(posts, texts, 4)
