@@ -21,7 +21,6 @@ from sqlalchemy import func, insert, select
 
 from monitor.analyse import analyse_waiting, consider_next
 from monitor.encoder import load_encoder
-from monitor.incitement import packaged_scorer
 from monitor.models import Narrative, Reading
 from monitor.placing import Placer
 from sources.models import Post, Source
@@ -64,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             session.add(source)
             session.flush()
             identifier = source.id
-        placer, scorer = Placer(embedder), packaged_scorer()
+        placer = Placer(embedder)
 
         def arrive(start: int) -> None:
             with sessions.begin() as session:
@@ -94,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
             looking = threading.Thread(target=consider)
             looking.start()
-            analyse_waiting(sessions, embedder, placer, scorer, lambda: now, limit=BATCH)
+            analyse_waiting(sessions, embedder, placer, lambda: now, limit=BATCH)
             done.set()
             looking.join()
 

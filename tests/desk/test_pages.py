@@ -106,7 +106,7 @@ def furnished(wiring: Wiring, message: int) -> Wiring:
 def _teach(session: Session, now: datetime) -> None:
     """A post coded twice, a case, and two candidates, one of them in force."""
     for level, reason in ((2, "Calls them vermin"), (1, "Only scorn, " + "unbroken" * 40)):
-        reading = session.get_one(Reading, 2)
+        reading = session.get_one(Reading, 1)
         fields = MessageFields(target_kind="group", demeaning=True, hallmarks={"H1": level})
         codings.code(session, reading, fields, reason, 1, now, reading.coding_id)
     cases.teach(session, "They are rats, " + "unbroken" * 40, fields, 1, now)
@@ -176,7 +176,7 @@ def test_evidence_is_marked_and_hostile_text_stays_text(
     expect(page.locator("mark")).to_have_text("Someone should burn that place.")
     expect(page.locator(".post img")).to_have_count(0)
     expect(page.locator(".post", has_text="<img src=x")).to_have_count(1)
-    expect(page.locator(".post a").first).to_have_attribute("rel", "noopener nofollow")
+    expect(page.locator(".post a[href^=http]").first).to_have_attribute("rel", "noopener nofollow")
 
 
 def test_a_single_call_to_violence_waits_for_no_narrative(

@@ -281,9 +281,9 @@ def test_all_that_waits_is_read_once_while_the_next_are_thought_of(
     with sessions.begin() as session:
         for author, text in DEPOT + CALLS:
             say(session, author, text, now)
-    placer, scorer = Placer(embedder), packaged_scorer()
-    assert analyse_waiting(sessions, embedder, placer, scorer, lambda: now, limit=limit) == 8
-    assert analyse_waiting(sessions, embedder, placer, scorer, lambda: now, limit=limit) == 0
+    placer = Placer(embedder)
+    assert analyse_waiting(sessions, embedder, placer, lambda: now, limit=limit) == 8
+    assert analyse_waiting(sessions, embedder, placer, lambda: now, limit=limit) == 0
     readings, narratives, counts, _ = everything(sessions)
     assert readings == 8
     assert sum(size for _, size in narratives) == counts[0][1] == 8
@@ -293,8 +293,8 @@ def test_it_stops_after_the_batch_at_hand(sessions, embedder, say, now):
     with sessions.begin() as session:
         for author, text in DEPOT + CALLS:
             say(session, author, text, now)
-    placer, scorer = Placer(embedder), packaged_scorer()
-    taken = analyse_waiting(sessions, embedder, placer, scorer, lambda: now, lambda: True, 3)
+    placer = Placer(embedder)
+    taken = analyse_waiting(sessions, embedder, placer, lambda: now, lambda: True, 3)
     assert taken == everything(sessions)[0] == 3
 
 
