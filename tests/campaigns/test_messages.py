@@ -100,7 +100,7 @@ def test_a_draft_that_fails_a_blocking_check_is_not_submitted(
     with pytest.raises(NotReadyError) as refused:
         submit(session, version, by=2, now=now)
     assert [fault.number for fault in refused.value.failed] == [19, 24]
-    assert [fault.number for fault in check(version, now) if not fault.passed] == [19, 24]
+    assert [fault.number for fault in check(session, version, now) if not fault.passed] == [19, 24]
     assert state_of(message) == "draft"
 
 
