@@ -128,6 +128,7 @@ def fit(
                 log.info("step %d of %d, loss %.3f, %.2f s a step", step, steps, mean, pace)
         after(reader.eval())
         reader.train()
+    torch.set_flush_denormal(False)  # others in this process may mean them
     return reader.eval()
 
 
