@@ -78,7 +78,6 @@ def analyse_waiting(
     clock: Callable[[], datetime],
     stop: Callable[[], bool] = lambda: False,
     limit: int = 256,
-    scorer: Scorer | None = None,
 ) -> int:
     """As ``analyse_next``, until none wait or ``stop``: how many posts were taken up.
 
@@ -86,14 +85,14 @@ def analyse_waiting(
     """
     taken = 0
     with ThreadPoolExecutor(1, thread_name_prefix="think") as ahead:
-        thought = _think(sessions, embedder, scorer, limit, clock())
+        thought = _think(sessions, embedder, None, limit, clock())
         while thought is not None:
             # A short batch is the last: what came meanwhile, or could not be held, is next time's.
             last = len(thought.posts) < limit or stop()
             following = (
                 None
                 if last
-                else ahead.submit(_think, sessions, embedder, scorer, limit, clock(), thought.posts)
+                else ahead.submit(_think, sessions, embedder, None, limit, clock(), thought.posts)
             )
             _write(sessions, embedder, placer, thought, clock())
             taken += len(thought.posts)

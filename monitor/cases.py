@@ -4,7 +4,6 @@ A case is never a post: the sources' policies forbid training on those. Whoever 
 say the same in other words; a case keeps no way back to what it was made after.
 """
 
-import hashlib
 import re
 import unicodedata
 from datetime import datetime
@@ -14,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from monitor.codebook import CLEAR, MessageFields, as_stored, message_level
+from monitor.draws import draw
 from monitor.models import Case
 
 CHARS = 500
@@ -51,7 +51,7 @@ def teach(
         text=text,
         fields=as_stored(fields),
         level=message_level(fields),
-        held_back=_drawn(text) < HELD_BACK if held_back is None else held_back,
+        held_back=draw(f"case:{text}") < HELD_BACK if held_back is None else held_back,
         by=by,
         at=now.replace(hour=0, minute=0, second=0, microsecond=0),
     )
@@ -107,9 +107,3 @@ def _words(text: str) -> list[str]:
 
 def _in_rows(words: list[str], size: int) -> list[tuple[str, ...]]:
     return [tuple(words[at : at + size]) for at in range(len(words) - size + 1)]
-
-
-def _drawn(text: str) -> float:
-    """0 to 1, always the same for a text."""
-    digest = hashlib.sha256(f"case:{text}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48

@@ -8,7 +8,6 @@ touches them until the coding is undone. A post that is hidden and comes back is
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from monitor.cases import shared_run
 from monitor.codebook import MessageFields, as_stored, message_level, threat_level
 from monitor.counters import rejudge
+from monitor.draws import draw
 from monitor.flags import warn
 from monitor.incitement import NOT_SCORED
 from monitor.models import Coding, Reading
@@ -174,8 +174,7 @@ def agreement(session: Session) -> list[Agreement]:
 
 def measures(coding: Coding) -> bool:
     """Whether it measures scorers, so that no case made after it may train one."""
-    digest = sha256(f"coding:{coding.id}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48 < MEASURES
+    return draw(f"coding:{coding.id}") < MEASURES
 
 
 def _stand(session: Session, reading: Reading, seen: int | None) -> None:

@@ -18,9 +18,7 @@ from pathlib import Path
 from monitor.careful import CARD, PACKAGED
 from monitor.embed import PACKAGED_NAME, PACKAGED_SHA256
 from monitor.training.make import make
-from monitor.training.posts import FRAMED_WORDS, epoch, framed, ours, public
-
-FRAMED_HELD = 400  # hateful posts held back, in another's mouth
+from monitor.training.posts import epoch, framed_held, ours, public
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,10 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         posts, held = public(options.data)
         texts, ours_held = ours(options.seed)
         chance = random.Random(options.seed)
-        hateful = [one for one in held if one.hate and len(one.text.split()) <= FRAMED_WORDS]
-        held += ours_held
-        some = chance.sample(hateful, min(FRAMED_HELD, len(hateful)))
-        held += framed(some, chance, held_back=True)
+        held = [*held, *ours_held, *framed_held(held, chance)]
         read = [epoch(posts, texts, options.seed + n) for n in range(options.epochs)]
         look_on = [] if read else epoch(posts, texts, options.seed)
         card = make(options.out, read, held, options.seed, options.start, _card(options), look_on)

@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score
 
 from monitor.careful import QUESTIONS, STANCES, Calibration, Floats
-from monitor.training.posts import Example, draw
+from monitor.draws import draw
+from monitor.training.posts import Example
 
 # What the desk promises: so many of the posts marked as hateful, violent or dehumanising, or put
 # out of scope, are so, and so many of what is hateful, or violent, pass the first look: with more

@@ -5,7 +5,6 @@ set's authors held back stays held back; of the rest a tenth is, by the hash of 
 (``written``) is held back by pair, so that no variant of a text tried was trained on.
 """
 
-import hashlib
 import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from monitor.careful import STANCES
+from monitor.draws import draw
 from monitor.training.written import Written, written
 
 # The share of our own pairs, and of sets without a split of their own, that is held back.
@@ -21,6 +21,7 @@ HELD_BACK = {"written": 0.2, "davidson": 0.1}
 # A real hateful post in another's mouth is no hate. So many words may one in a frame have.
 FRAMED_WORDS = 25
 FRAMED = 2_500  # such texts an epoch
+FRAMED_HELD = 400  # of the hateful posts held back, at most
 AGREED = 0.5  # of them: or any frame would do to hide hate
 VIOLENT_AGAIN = 4  # times each public violent post is seen; there are not five hundred
 # Times each text of ours is seen in an epoch, and FILLED more for each of its slots. Seen more
@@ -95,6 +96,13 @@ def epoch(posts: Sequence[Example], texts: Sequence[Written], seed: int) -> list
     return read
 
 
+def framed_held(held: Sequence[Example], chance: random.Random) -> list[Example]:
+    """Hateful posts that are held back, in frames that are."""
+    hateful = [one for one in held if one.hate and len(one.text.split()) <= FRAMED_WORDS]
+    some = chance.sample(hateful, min(FRAMED_HELD, len(hateful)))
+    return list(framed(some, chance, held_back=True))
+
+
 def framed(posts: Iterable[Example], chance: random.Random, held_back: bool) -> Iterator[Example]:
     """Posts in another's mouth: condemned, reported, or agreed with."""
     frames = {
@@ -145,11 +153,6 @@ def _held_back(name: str, key: str) -> bool:
     if name.endswith(("_dev", "_validation", "_test")):
         return True
     return draw(f"{name}:{key}") < HELD_BACK.get(name, 0)
-
-
-def draw(key: str) -> float:
-    """0 to 1, always the same for a key."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48
 
 
 def _slip(post: Example, chance: random.Random) -> Example:

@@ -26,11 +26,10 @@ from monitor.readers import Candidate
 from monitor.training.audit import audit
 from monitor.training.judge import first_half, measured
 from monitor.training.make import make
-from monitor.training.posts import FRAMED_WORDS, Example, epoch, framed, ours, public
+from monitor.training.posts import Example, epoch, framed_held, ours, public
 from sources.models import Post
 
 AGAIN = 4  # times a case is read in an epoch: they are few, and they are what this desk meets
-FRAMED_HELD = 400
 TRIED = 1_000  # coded posts a candidate is tried on at most, the newest
 
 
@@ -63,11 +62,8 @@ def retrain(
     posts, held = public(data)
     texts, ours_held = ours(seed)
     chance = random.Random(seed)
-    frames = [
-        one for one in [*held, *ours_held] if one.hate and len(one.text.split()) <= FRAMED_WORDS
-    ]
     held += ours_held
-    held += framed(chance.sample(frames, min(FRAMED_HELD, len(frames))), chance, held_back=True)
+    held += framed_held(held, chance)
     mine = [_example(one) for one in learn for _ in range(AGAIN)]
     read = [_mixed(epoch(posts, texts, seed + n), mine, seed + n) for n in range(epochs)]
     with TemporaryDirectory(prefix="breakwater-retrain-") as made:
