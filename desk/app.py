@@ -17,6 +17,7 @@ from desk.pages import (
     written_but_signed_out,
 )
 from desk.routes import (
+    alerts,
     calendar,
     campaigns,
     codebook,
@@ -25,11 +26,16 @@ from desk.routes import (
     lexicon,
     messages,
     narratives,
+    notices,
     overview,
     people,
+    quality,
     scorer,
     sign_in,
+    situations,
     sources,
+    thresholds,
+    triggers,
     voices,
     watches,
 )
@@ -40,6 +46,8 @@ ROUTERS = (
     *(sign_in.router, overview.router, narratives.router, flags.router, campaigns.router),
     *(messages.router, calendar.router, voices.router, sources.router, watches.router),
     *(people.router, codebook.router, lexicon.router, codings.router, scorer.router),
+    *(alerts.router, notices.router, situations.router, triggers.router, quality.router),
+    *(thresholds.router,),
 )
 
 NOTHING_HERE = "There is nothing at this address."

@@ -36,6 +36,7 @@ FIRST_WATCHES = {
 
 CAST = (
     ("Maya Ortiz", "maya@demo.example", ["monitor"]),
+    ("Dana Whitfield", "dana@demo.example", ["duty lead", "responder"]),
     ("Jonah Reed", "jonah@demo.example", ["comms"]),
     ("Rev. Ruth Amsel", "ruth@demo.example", ["leader"]),
     ("Ada Lind", "ada@demo.example", ["admin"]),
@@ -116,7 +117,7 @@ def start_demo(wiring: Wiring, now: datetime) -> list[tuple[Person, str]]:
     """Fill an empty database with the cast, a consenting voice and the example; sign-in tokens."""
     with wiring.sessions.begin() as session:
         cast = [people.add_person(session, *who, None, now) for who in CAST]
-        comms, leader = cast[1], cast[2]
+        comms, leader = cast[2], cast[3]
         voice = voices.add_voice(
             session,
             name=leader.name,

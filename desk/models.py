@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sources.db import Base
 
-ROLES = ("monitor", "comms", "leader", "admin")
+ROLES = ("monitor", "duty lead", "responder", "comms", "leader", "admin")
 
 
 class Person(Base):

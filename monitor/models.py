@@ -1,6 +1,6 @@
 """Tables of what it means. ``by`` columns hold a desk person id: keys point left only."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Date,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     LargeBinary,
     Text,
@@ -21,7 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from monitor.codebook import LEVEL_NAMES as LEVEL_NAMES
 from monitor.vectors import Embedding
 from sources.db import Base
-from sources.models import Post
+from sources.models import Post, Watch
 
 DANGEROUS_LEVEL = 2  # one clear hallmark or more (the coding scheme): what counters call dangerous
 
@@ -258,24 +260,105 @@ class HourlyCount(Base):
     authors: Mapped[int]
     dangerous_posts: Mapped[int]  # at DANGEROUS_LEVEL or above
     dangerous_authors: Mapped[int]
+    alarming_authors: Mapped[int] = mapped_column(default=0, server_default="0")  # at M3 or above
+
+
+class AreaCount(Base):
+    """Voices of one watch or one county in one hour, over all narratives: never lowered."""
+
+    __tablename__ = "area_counts"
+    __table_args__ = (CheckConstraint("kind IN ('watch', 'place')", name="kind"),)
+
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)  # the watch's id, the county's FIPS
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    authors: Mapped[int]
+    dangerous_authors: Mapped[int]
+    alarming_authors: Mapped[int]
+
+
+class Endangered(Base):
+    """An hour of a narrative that gained a dangerous voice: to be looked at for a rise."""
+
+    __tablename__ = "endangered"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    narrative_id: Mapped[int | None] = mapped_column(ForeignKey("narratives.id"))
+    hour: Mapped[datetime]
+
+
+class Threshold(Base):
+    """The settings of the spike detectors from one moment on, and why; the newest hold."""
+
+    __tablename__ = "thresholds"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    settings: Mapped[dict[str, Any]]  # detect.Settings
+    reason: Mapped[str] = mapped_column(Text)
+    by: Mapped[int]
+    at: Mapped[datetime]
 
 
 class Flag(Base):
-    """The machine's proposal that a narrative needs a person. Only a FlagDecision settles it."""
+    """The machine's proposal that something needs a person. Only a FlagDecision settles it.
+
+    ``spike``: a narrative, a watch or a county rises. ``life_safety``: one post alone, whatever
+    its narrative does. ``about``: what was known when it was raised or last followed, see
+    ``monitor.spikes.about``; it holds no words of a post.
+    """
 
     __tablename__ = "flags"
-    __table_args__ = (UniqueConstraint("narrative_id", "hour"),)
+    __table_args__ = (
+        CheckConstraint("kind IN ('spike', 'life_safety')", name="kind"),
+        CheckConstraint(
+            "kind = 'life_safety' OR num_nonnulls(narrative_id, watch_id, place) = 1",
+            name="subject",
+        ),
+        Index(
+            "uq_flags_rise",
+            *("narrative_id", "watch_id", "place", "level", "hour"),
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text("kind = 'spike'"),
+        ),
+        # Of copies of one text only the first calls somebody.
+        Index(
+            "uq_flags_copy_of", "copy_of", unique=True, postgresql_where=text("copy_of IS NOT NULL")
+        ),
+        Index(None, "narrative_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    narrative_id: Mapped[int] = mapped_column(ForeignKey("narratives.id"))
+    kind: Mapped[str] = mapped_column(Text, default="spike", server_default="spike")
+    narrative_id: Mapped[int | None] = mapped_column(ForeignKey("narratives.id"))
+    watch_id: Mapped[int | None] = mapped_column(ForeignKey("watches.id"))
+    place: Mapped[str | None] = mapped_column(Text)  # county FIPS
+    # Of a life-safety flag: the post while it stands, and its group of copies, a number.
+    post_id: Mapped[int | None] = mapped_column(
+        ForeignKey("posts.id", ondelete="SET NULL"), index=True
+    )
+    copy_of: Mapped[int | None] = mapped_column(BigInteger)
+    level: Mapped[int] = mapped_column(default=2, server_default="2")  # authors at M2+, or at M3+
     hour: Mapped[datetime]  # the hour that rose
-    observed: Mapped[int]  # distinct authors of dangerous posts in that hour
+    observed: Mapped[int]  # distinct authors of posts at that level in that hour, or that run
     expected: Mapped[float]  # what the baseline explains
+    low: Mapped[float | None]  # the interval of rises.INTERVAL around it
+    high: Mapped[float | None]
     p_value: Mapped[float]
+    adjusted: Mapped[float | None]  # the same among all tests of that hour
+    test: Mapped[str] = mapped_column(Text, default="count", server_default="count")
+    hours: Mapped[int] = mapped_column(default=1, server_default="1")  # taken together
     reasons: Mapped[list[Any]]  # [{"text": plain sentence, "post_id": int | null}]
+    about: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     detector: Mapped[str] = mapped_column(Text)  # name and version
     raised_at: Mapped[datetime]
-    narrative: Mapped[Narrative] = relationship()
+    # When the earliest post that explains it was made and read (T0, T1 of the clock).
+    posted_at: Mapped[datetime | None]
+    collected_at: Mapped[datetime | None]
+    cleared_hour: Mapped[datetime | None]  # the hour in which the rise was over
+    narrative: Mapped[Narrative | None] = relationship()
+    post: Mapped[Post | None] = relationship()
+    watch: Mapped[Watch | None] = relationship()
     decision: Mapped["FlagDecision | None"] = relationship(back_populates="flag")
 
 
@@ -329,3 +412,250 @@ class LexiconVersion(Base):
     at: Mapped[datetime]
     reviewed_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+
+
+class SituationCoding(Base):
+    """Who speaks to whom, when and how far, about one narrative in one place in one week.
+
+    The newest coding of a narrative, place and week holds; none is changed.
+    """
+
+    __tablename__ = "situation_codings"
+    __table_args__ = (
+        *(
+            CheckConstraint(f"{factor} BETWEEN 0 AND 3", name=factor)
+            for factor in ("speaker", "audience", "context", "reach")
+        ),
+        Index(None, "narrative_id", "week"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    narrative_id: Mapped[int] = mapped_column(ForeignKey("narratives.id"))
+    place: Mapped[str] = mapped_column(Text)  # county or state FIPS; "": wherever it is told
+    week: Mapped[date] = mapped_column(Date)  # its Monday
+    speaker: Mapped[int | None]  # 0 to 3, empty while unknown; so the other three
+    audience: Mapped[int | None]
+    context: Mapped[int | None]
+    reach: Mapped[int | None]
+    reason: Mapped[str] = mapped_column(Text)
+    by: Mapped[int]
+    at: Mapped[datetime]
+
+
+class TriggerEvent(Base):
+    """A day that may raise tension: an election, a verdict, an anniversary, a rally."""
+
+    __tablename__ = "trigger_events"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('election', 'verdict', 'anniversary', 'rally', 'other')", name="kind"
+        ),
+        Index(None, "uid", unique=True, postgresql_where=text("withdrawn_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str] = mapped_column(Text)  # of the calendar it came from, or made here
+    name: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    place: Mapped[str] = mapped_column(Text)  # county or state FIPS; "": the whole country
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    note: Mapped[str] = mapped_column(Text, default="")
+    by: Mapped[int]
+    at: Mapped[datetime]
+    withdrawn_by: Mapped[int | None]
+    withdrawn_at: Mapped[datetime | None]
+
+
+class AlertList(Base):
+    """Who is told of alerts: a live list of real people, or one for exercises alone."""
+
+    __tablename__ = "alert_lists"
+    __table_args__ = (UniqueConstraint("id", "exercise"),)  # what an alert must match
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text, unique=True)
+    exercise: Mapped[bool]  # for good: a list never changes sides
+    made_by: Mapped[int]
+    made_at: Mapped[datetime]
+    members: Mapped[list["AlertListMember"]] = relationship(
+        back_populates="alert_list", order_by="AlertListMember.tier, AlertListMember.id"
+    )
+
+
+class AlertListMember(Base):
+    """A person of the desk on a list. Tier 1 is told first, the next when nobody acknowledges."""
+
+    __tablename__ = "alert_list_members"
+    __table_args__ = (
+        CheckConstraint("tier BETWEEN 1 AND 5", name="tier"),
+        Index(
+            None,
+            *("list_id", "person_id"),
+            unique=True,
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    list_id: Mapped[int] = mapped_column(ForeignKey("alert_lists.id"))
+    person_id: Mapped[int]
+    tier: Mapped[int]
+    added_by: Mapped[int]
+    added_at: Mapped[datetime]
+    removed_by: Mapped[int | None]
+    removed_at: Mapped[datetime | None]
+    alert_list: Mapped[AlertList] = relationship(back_populates="members")
+
+
+class Alert(Base):
+    """A warning to people who can act, from its sending to its closing. What it says is messages.
+
+    That an exercise reaches no live list stands in the schema: list and side must match.
+    """
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["list_id", "exercise"], ["alert_lists.id", "alert_lists.exercise"], name="side"
+        ),
+        CheckConstraint("danger_level BETWEEN 0 AND 4", name="danger_level"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    list_id: Mapped[int]
+    exercise: Mapped[bool]
+    flag_id: Mapped[int | None] = mapped_column(ForeignKey("flags.id"), index=True)
+    narrative_id: Mapped[int | None] = mapped_column(ForeignKey("narratives.id"), index=True)
+    place: Mapped[str] = mapped_column(Text)  # county or state FIPS; "": not known
+    danger_level: Mapped[int]  # as the rules gave it when it was sent; what its clock runs by
+    danger_high: Mapped[int]  # the upper end while the situation is not known in full
+    life_safety: Mapped[bool]
+    made_by: Mapped[int]
+    made_at: Mapped[datetime]
+    alert_list: Mapped[AlertList] = relationship()
+    flag: Mapped[Flag | None] = relationship()
+    narrative: Mapped[Narrative | None] = relationship()
+    messages: Mapped[list["AlertMessage"]] = relationship(
+        back_populates="alert", order_by="AlertMessage.id"
+    )
+    recipients: Mapped[list["AlertRecipient"]] = relationship(
+        back_populates="alert", order_by="AlertRecipient.id"
+    )
+    verifications: Mapped[list["Verification"]] = relationship(
+        back_populates="alert", order_by="Verification.id"
+    )
+    stamps: Mapped[list["AlertStamp"]] = relationship(
+        back_populates="alert", order_by="AlertStamp.stage"
+    )
+    outcome: Mapped["AlertOutcome | None"] = relationship(back_populates="alert")
+
+
+class AlertMessage(Base):
+    """What went out, in the terms of the Common Alerting Protocol 1.2. Never changed."""
+
+    __tablename__ = "alert_messages"
+    __table_args__ = (CheckConstraint("kind IN ('Alert', 'Update', 'Cancel')", name="kind"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id"), index=True)
+    identifier: Mapped[str] = mapped_column(Text, unique=True)
+    kind: Mapped[str] = mapped_column(Text)  # msgType
+    scope: Mapped[str] = mapped_column(Text)
+    urgency: Mapped[str] = mapped_column(Text)
+    severity: Mapped[str] = mapped_column(Text)
+    certainty: Mapped[str] = mapped_column(Text)
+    # The card: headline, what, where, when, how_sure, who, asked, not_to_do.
+    card: Mapped[dict[str, Any]]
+    sent_by: Mapped[int]
+    sent_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    alert: Mapped[Alert] = relationship(back_populates="messages")
+
+
+class AlertRecipient(Base):
+    """Somebody who is told, and when they said that they have it."""
+
+    __tablename__ = "alert_recipients"
+    __table_args__ = (UniqueConstraint("alert_id", "person_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id"))
+    person_id: Mapped[int]
+    tier: Mapped[int]
+    added_at: Mapped[datetime]  # at once, or by escalation
+    acknowledged_at: Mapped[datetime | None]
+    alert: Mapped[Alert] = relationship(back_populates="recipients")
+
+
+class Verification(Base):
+    """How sure we are, on the ladder V0 to V4 or beside it, and by whose word; with its history."""
+
+    __tablename__ = "verifications"
+    __table_args__ = (
+        CheckConstraint(
+            "level IN ('V0', 'V1', 'V2', 'V3', 'V4', 'refuted', 'outdated', 'unverifiable')",
+            name="level",
+        ),
+        CheckConstraint("reliability IN ('A', 'B', 'C', 'D', 'E', 'F')", name="reliability"),
+        CheckConstraint("credibility BETWEEN 1 AND 6", name="credibility"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id"), index=True)
+    level: Mapped[str] = mapped_column(Text)
+    reliability: Mapped[str] = mapped_column(Text)  # of the source, A to F (Admiralty)
+    credibility: Mapped[int]  # of the information, 1 to 6
+    why: Mapped[str] = mapped_column(Text)
+    by: Mapped[int]
+    at: Mapped[datetime]
+    alert: Mapped[Alert] = relationship(back_populates="verifications")
+
+
+class AlertStamp(Base):
+    """When an alert came to a stage of its clock, T0 to T10. The first time counts."""
+
+    __tablename__ = "alert_stamps"
+    __table_args__ = (CheckConstraint("stage BETWEEN 0 AND 10", name="stage"),)
+
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id"), primary_key=True)
+    stage: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    by: Mapped[int | None]
+    note: Mapped[str] = mapped_column(Text, default="")
+    alert: Mapped[Alert] = relationship(back_populates="stamps")
+
+
+class AlertOutcome(Base):
+    """How an alert ended. It is closed once."""
+
+    __tablename__ = "alert_outcomes"
+    __table_args__ = (UniqueConstraint("alert_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id"))
+    code: Mapped[str] = mapped_column(Text)  # one of monitor.alerts.OUTCOMES
+    note: Mapped[str] = mapped_column(Text)
+    by: Mapped[int]
+    at: Mapped[datetime]
+    alert: Mapped[Alert] = relationship(back_populates="outcome")
+
+
+class SampleLabel(Base):
+    """What a person found in a post drawn at random among those that raised nothing.
+
+    It tells how much is missed. The post's words and key are not kept: ``post_id`` goes with it.
+    """
+
+    __tablename__ = "sample_labels"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    post_id: Mapped[int | None] = mapped_column(
+        ForeignKey("posts.id", ondelete="SET NULL"), index=True
+    )
+    day: Mapped[date] = mapped_column(Date)  # for which it was drawn
+    machine_level: Mapped[int]  # M0 to M4, as it stood when drawn
+    stood_for: Mapped[int]  # how many unflagged posts of that day and stratum it was drawn among
+    level: Mapped[int | None]  # the person's; empty until somebody has looked
+    by: Mapped[int | None]
+    at: Mapped[datetime | None]

@@ -49,6 +49,7 @@ class Cast:
     leader: Person
     admin: Person
     other_leader: Person
+    duty_lead: Person
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +70,7 @@ def cast(wiring: Wiring, password_hash: str) -> Cast:
                 ("Ruth", "leader"),
                 ("Ada", "admin"),
                 ("Luis", "leader"),
+                ("Dana", "duty lead"),
             )
         ]
         for person in rows:

@@ -1,0 +1,5 @@
+"""How often we were right, late or blind."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

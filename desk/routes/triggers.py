@@ -1,0 +1,5 @@
+"""Days that may raise tension."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
