@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from campaigns.models import Campaign
+from monitor import alert_clock
 from monitor.models import Flag, FlagDecision, Narrative
 from monitor.narratives import family
 
@@ -82,7 +83,11 @@ def open_campaign(
     confirmation = session.scalar(
         select(FlagDecision)
         .join(Flag)
-        .where(Flag.narrative_id.in_(family(narrative)), FlagDecision.decision == "confirmed")
+        .where(
+            Flag.narrative_id.in_(family(narrative)),
+            Flag.kind == "spike",  # a single post that called somebody is no narrative
+            FlagDecision.decision == "confirmed",
+        )
         .order_by(FlagDecision.id.desc())
         .limit(1)
     )
@@ -105,6 +110,8 @@ def open_campaign(
     )
     session.add(campaign)
     session.flush()
+    chosen = f"{STRATEGIES[strategy].name}, for {campaign.audience}"
+    alert_clock.stamp_narrative(session, narrative, alert_clock.RESPONSE_CHOSEN, now, by, chosen)
     return campaign
 
 
@@ -115,7 +122,7 @@ def unanswered(session: Session) -> list[Narrative]:
         select(stands.label("id"), func.max(FlagDecision.at).label("at"))
         .join(FlagDecision.flag)
         .join(Flag.narrative)
-        .where(FlagDecision.decision == "confirmed")
+        .where(FlagDecision.decision == "confirmed", Flag.kind == "spike")
         .group_by(stands)
         .subquery()
     )

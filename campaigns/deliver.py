@@ -27,6 +27,7 @@ from campaigns.publishers import (
     Receipt,
 )
 from campaigns.voices import standing_consent
+from monitor import alert_clock
 
 FRESHNESS = timedelta(hours=6)  # later than this it meets another situation: better never
 # No call lasts as long (bluesky: seven exchanges of a minute): the worker of an older claim died.
@@ -228,6 +229,11 @@ def _record(session: Session, claim: Claim, outcome: Outcome, now: datetime) -> 
         delivery.receipt_uri, delivery.receipt_url = outcome.receipt.uri, outcome.receipt.url
         delivery.settled_at = now
         delivery.not_before = None
+        message = delivery.approval.version.message
+        sent = f"A message of {message.voice.name} on {delivery.account.platform}"
+        alert_clock.stamp_narrative(
+            session, message.campaign.narrative, alert_clock.ENGAGED, now, None, sent
+        )
     elif delivery.attempts[-1] is not attempt:
         return
     elif claim.obstacle is not None and (

@@ -12,7 +12,7 @@ from desk import people
 from desk.models import Person, RoleGrant
 from desk.settings import Settings
 from desk.wiring import Wiring
-from monitor import lexicon
+from monitor import alert_lists, lexicon
 from sources import register, watches
 from sources.collector import user_agent
 from sources.matching import Rule
@@ -109,7 +109,7 @@ def first_administrator(session: Session, now: datetime) -> str | None:
 
 
 def _make_administrator(session: Session, now: datetime) -> Person:
-    roles = ["admin", "monitor"]
+    roles = ["admin", "monitor", "duty lead"]
     return people.add_person(session, "First administrator", "admin@desk.local", roles, None, now)
 
 
@@ -117,7 +117,11 @@ def start_demo(wiring: Wiring, now: datetime) -> list[tuple[Person, str]]:
     """Fill an empty database with the cast, a consenting voice and the example; sign-in tokens."""
     with wiring.sessions.begin() as session:
         cast = [people.add_person(session, *who, None, now) for who in CAST]
-        comms, leader = cast[2], cast[3]
+        duty_lead, comms, leader = cast[1], cast[2], cast[3]
+        for name, exercise in (("Marlow Ferry responders", False), ("Drill", True)):
+            told = alert_lists.make(session, name, exercise, duty_lead.id, now)
+            alert_lists.add(session, told, duty_lead.id, 1, duty_lead.id, now)
+            alert_lists.add(session, told, leader.id, 2, duty_lead.id, now)
         voice = voices.add_voice(
             session,
             name=leader.name,

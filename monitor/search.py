@@ -1,0 +1,209 @@
+"""Search in one box: by words and by meaning, over posts and narratives, fused by rank.
+
+By words is PostgreSQL's full text (English stems, "quoted phrases", OR, -not); quotes ask for these
+words alone. By meaning is the cosine of vectors of the language model in use: an index over their
+signs finds candidates, their cosines put them in order. The two orders are fused by reciprocal rank
+(Cormack and others, 2009): 1 / (RANK + place) from each list in which something stands, added up. A
+narrative stands where its title, its centre or its best post stands.
+"""
+
+import re
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Float,
+    Integer,
+    SQLColumnExpression,
+    cast,
+    func,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.orm import Session, joinedload
+
+from monitor.embed import Embedder
+from monitor.models import Narrative, Reading
+from monitor.narratives import standing
+from monitor.vectors import Embedding
+from sources.models import Post
+
+Key = TypeVar("Key", bound=Hashable)
+
+RANK = 60  # as in the paper; what stands first in one list outweighs what stands low in both
+LOOKED_AT = 200  # of each list
+MEANS_THE_SAME = 0.3  # cosine of all-MiniLM-L6-v2; below, two texts have hardly a subject in common
+DIMENSIONS = 384  # of the vectors that are indexed; others are compared one by one, the newest ones
+UNINDEXED = 20_000
+MOST_WORDS = 400  # characters; what is longer is cut
+CONFIG = text("'english'")  # spelled out: an index is used only for the same expression
+BLUESKY_PAGE = re.compile(r"https?://(?:www\.)?bsky\.app/profile/(did:[^/?#]+)/post/([^/?#]+)")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A post that was found, and whether by its words, by its meaning, or both."""
+
+    reading: Reading  # with post and narrative
+    by_words: bool
+    by_meaning: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """Narratives and posts, the best first."""
+
+    narratives: list[Narrative]
+    hits: list[Hit]
+
+
+def search(session: Session, embedder: Embedder, words: str, limit: int = 20) -> Found:
+    """What fits ``words``: at most ``limit`` narratives and as many posts (each text once)."""
+    words = " ".join(words.split())[:MOST_WORDS]
+    if not words:
+        return Found([], [])
+    vector = None if '"' in words else embedder.embed([words])[0]  # who quotes wants these words
+    worded = _posts_by_words(session, words)
+    meant = [] if vector is None else _posts_by_meaning(session, embedder.name, vector)
+    order = fuse(worded, meant)
+    readings = _readings(session, order[: 4 * limit])
+    hits: list[Hit] = []
+    said: set[int] = set()
+    for post in order:
+        reading = readings.get(post)
+        if reading is None or reading.copy_of in said:
+            continue
+        said.add(reading.copy_of)
+        hits.append(Hit(reading, post in set(worded), post in set(meant)))
+    of_posts = [hit.reading.narrative_id for hit in hits if hit.reading.narrative_id is not None]
+    narratives = fuse(
+        _narratives_by_words(session, words),
+        [] if vector is None else _narratives_by_meaning(session, embedder.name, vector),
+        list(dict.fromkeys(of_posts)),
+    )
+    return Found(_narratives(session, narratives, limit), hits[:limit])
+
+
+def fuse(*lists: Sequence[Key]) -> list[Key]:
+    """Orders fused into one by reciprocal rank; what ties keeps the order of the first list."""
+    scores: dict[Key, float] = {}
+    for one in lists:
+        for place, key in enumerate(one, 1):
+            scores[key] = scores.get(key, 0.0) + 1 / (RANK + place)
+    return sorted(scores, key=lambda key: -scores[key])
+
+
+def post_at(session: Session, address: str) -> Post | None:
+    """The post we hold that stands at this address on its platform, if any."""
+    address = address.strip()
+    names = [Post.url == address, (Post.platform == "web") & (Post.uri == address)]
+    uri = address if address.startswith("at://") else ""
+    if page := BLUESKY_PAGE.match(address):
+        uri = f"at://{page[1]}/app.bsky.feed.post/{page[2]}"
+    if uri:
+        names.append((Post.platform == "bluesky") & (Post.uri == uri))
+    return session.scalars(select(Post).where(or_(*names)).limit(1)).first()
+
+
+def _posts_by_words(session: Session, words: str) -> list[int]:
+    """The newest posts with these words, the fittest of them first."""
+    asked = func.websearch_to_tsquery(CONFIG, words)
+    newest = (
+        select(Post.id, Post.text)
+        .where(func.to_tsvector(CONFIG, Post.text).op("@@")(asked))
+        .order_by(Post.id.desc())
+        .limit(LOOKED_AT)
+        .subquery()
+    )
+    rank = func.ts_rank_cd(func.to_tsvector(CONFIG, newest.c.text), asked)
+    return list(session.scalars(select(newest.c.id).order_by(rank.desc(), newest.c.id.desc())))
+
+
+def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32]) -> list[int]:
+    """The posts whose vectors of this model are nearest, the nearest first."""
+    distance = Reading.embedding.cosine_distance(vector)
+    if len(vector) == DIMENSIONS:
+        # The signs of the vectors, a bit each, are indexed: a sixth of the size of the whole
+        # index, and the cosines of what it finds are exact.
+        session.execute(text(f"SET LOCAL hnsw.ef_search = {LOOKED_AT}"))
+        signs = _signs(Reading.embedding)
+        nearest = (
+            select(Reading.post_id, distance.label("distance"))
+            .where(*indexed(), Reading.embedder == model)
+            .order_by(signs.op("<~>")(_signs(cast(vector, Embedding))))
+            .limit(LOOKED_AT)
+            .subquery()
+        )
+    else:
+        latest = (
+            select(Reading.post_id)
+            .where(Reading.embedder == model)
+            .order_by(Reading.post_id.desc())
+            .limit(UNINDEXED)
+        )
+        nearest = (
+            select(Reading.post_id, distance.label("distance"))
+            .where(Reading.post_id.in_(latest), func.vector_norm(Reading.embedding) > 0)
+            .order_by(distance)
+            .limit(LOOKED_AT)
+            .subquery()
+        )
+    near = select(nearest.c.post_id).where(nearest.c.distance < 1 - MEANS_THE_SAME)
+    return list(session.scalars(near.order_by(nearest.c.distance, nearest.c.post_id)))
+
+
+def indexed() -> tuple[ColumnElement[bool], ...]:
+    """What the index of signs holds: its condition, word for word."""
+    return (
+        func.vector_dims(Reading.embedding, type_=Integer) == text(str(DIMENSIONS)),
+        func.vector_norm(Reading.embedding, type_=Float) > text("0"),
+    )
+
+
+def _signs(vector: SQLColumnExpression[Any]) -> ColumnElement[Any]:
+    return func.binary_quantize(vector).op("::")(text(f"bit({DIMENSIONS})"))
+
+
+def _narratives_by_words(session: Session, words: str) -> list[int]:
+    title = func.to_tsvector(CONFIG, Narrative.title)
+    asked = func.websearch_to_tsquery(CONFIG, words)
+    query = (
+        select(Narrative.id)
+        .where(*standing(), title.op("@@", return_type=Boolean)(asked))
+        .order_by(func.ts_rank_cd(title, asked).desc(), Narrative.last_post_at.desc())
+    )
+    return list(session.scalars(query.limit(LOOKED_AT)))
+
+
+def _narratives_by_meaning(session: Session, model: str, vector: NDArray[np.float32]) -> list[int]:
+    distance = Narrative.centroid.cosine_distance(vector)
+    query = (
+        select(Narrative.id)
+        .where(
+            *standing(),
+            Narrative.embedder == model,
+            Narrative.size > 0,
+            distance < 1 - MEANS_THE_SAME,
+        )
+        .order_by(distance, Narrative.id)
+    )
+    return list(session.scalars(query.limit(LOOKED_AT)))
+
+
+def _readings(session: Session, posts: Iterable[int]) -> dict[int, Reading]:
+    query = select(Reading).where(Reading.post_id.in_(list(posts)))
+    query = query.options(joinedload(Reading.post), joinedload(Reading.narrative))
+    return {one.post_id: one for one in session.scalars(query)}
+
+
+def _narratives(session: Session, ids: Sequence[int], limit: int) -> list[Narrative]:
+    """Those that stand, in this order; a merged one by what it has become is found by its posts."""
+    query = select(Narrative).where(Narrative.id.in_(ids[: 2 * limit]), *standing())
+    by_id = {one.id: one for one in session.scalars(query)}
+    return [by_id[one] for one in ids if one in by_id][:limit]
