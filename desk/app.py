@@ -30,7 +30,9 @@ from desk.routes import (
     overview,
     people,
     quality,
+    queue,
     scorer,
+    search,
     sign_in,
     situations,
     sources,
@@ -47,7 +49,7 @@ ROUTERS = (
     *(messages.router, calendar.router, voices.router, sources.router, watches.router),
     *(people.router, codebook.router, lexicon.router, codings.router, scorer.router),
     *(alerts.router, notices.router, situations.router, triggers.router, quality.router),
-    *(thresholds.router,),
+    *(thresholds.router, search.router, queue.router),
 )
 
 NOTHING_HERE = "There is nothing at this address."

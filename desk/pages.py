@@ -18,7 +18,9 @@ from desk import people
 from desk.models import Person
 from desk.security import COOKIE, HEADERS
 from desk.wiring import Wiring, clock
+from monitor.codebook import CODEBOOK
 from monitor.models import LEVEL_NAMES
+from sources.places import place_of
 
 Row = TypeVar("Row")
 KEYS = 2**31  # PostgreSQL's integer; a larger number in a path names nothing
@@ -129,11 +131,13 @@ def make_templates(wiring: Wiring) -> Jinja2Templates:
         "for_input": lambda moment: f"{moment.astimezone(wiring.zone):%Y-%m-%dT%H:%M}",
         "span": span,
         "segments": segments,
+        "place_name": place_name,
     }
     environment.globals |= {
         "organisation": wiring.settings.organisation,
         "zone_name": wiring.settings.time_zone,
         "level_names": LEVEL_NAMES,
+        "danger_names": {level.value: level.name for level in CODEBOOK.danger_levels},
     }
     return Jinja2Templates(env=environment)
 
@@ -174,6 +178,14 @@ def span(length: timedelta | float) -> str:
     if seconds < 36 * 3600:
         return f"{round(seconds / 3600)} h"
     return f"{round(seconds / 86400)} days"
+
+
+def place_name(fips: str) -> str:
+    """A county or state by its FIPS code as a person reads it; the code where there is none."""
+    try:
+        return place_of(fips).name
+    except ValueError:
+        return fips
 
 
 def segments(text: str, reasons: list[dict[str, Any]]) -> list[tuple[str, str]]:

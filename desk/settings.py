@@ -62,12 +62,15 @@ class Settings(BaseSettings):
     )
     jetstream_dictionary: Path | None = None  # Jetstream's zstd dictionary: a tenth of the traffic
     bluesky_api: str = "https://public.api.bsky.app"  # back-fill of watches; the daily check
-    private_addresses: bool = False  # sources inside the own network may be read
+    # Sources inside the own network may be read, and people be told by servers there.
+    private_addresses: bool = False
     reddit_approval: str | None = None  # reference of Reddit's written approval; empty: off
     reddit_keep_hours: Annotated[int, Field(ge=1)] = 48  # longer only if the approval says so
     reddit_client_id: str | None = None
     reddit_client_secret: SecretStr | None = None
     reddit_user_agent: str | None = None  # <platform>:<app ID>:<version> (by /u/<name>)
+    # Apprise's address of a mail server, mailto:// or mailtos://; empty: no e-mail goes out.
+    mail: SecretStr | None = None
     demo_speed: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1800.0  # times life's speed
 
     @field_validator("*", mode="before")
@@ -124,6 +127,16 @@ class Settings(BaseSettings):
     def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < SECRET_LENGTH:
             raise ValueError(f"needs at least {SECRET_LENGTH} characters")
+        return value
+
+    @field_validator("mail")
+    @classmethod
+    def _is_mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            # Imported here: apprise takes time and memory that only who sends should spend.
+            from desk.mail import read_mail
+
+            read_mail(value.get_secret_value())
         return value
 
     @field_validator("database_url")

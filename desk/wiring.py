@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from cryptography.fernet import Fernet
@@ -37,6 +38,9 @@ from sources.policy import Policies
 from sources.purge import Purger
 from sources.watches import Watches
 
+if TYPE_CHECKING:
+    from desk.couriers import Courier
+
 
 def clock() -> datetime:
     """The one clock; read by the worker and the routes, handed down to everything else."""
@@ -58,6 +62,7 @@ class Wiring:
     collectors: dict[str, Callable[[Source, int], Collector]]
     checkers: dict[str, Callable[[], Checker]]  # by platform
     embedder: Callable[[], Embedder]  # the language model, loaded when it is first asked for
+    courier: "Callable[[], Courier]"  # tells people; loaded when it is first asked for
 
 
 def database_url(settings: Settings) -> str:
@@ -104,6 +109,7 @@ def wire(settings: Settings, url: str) -> Wiring:
             "reddit": lambda: reddit.RedditChecker(reddit_client()),
         },
         embedder=cache(partial(_embedder, settings.model)),
+        courier=cache(partial(_courier, settings)),
     )
 
 
@@ -135,6 +141,13 @@ def _embedder(model: str | None) -> Embedder:
     from monitor.encoder import load_encoder
 
     return load_encoder(model)
+
+
+def _courier(settings: Settings) -> "Courier":
+    # Imported here: apprise takes time and memory that only who sends should spend.
+    from desk.couriers import Courier
+
+    return Courier(_plain(settings.mail), private=settings.private_addresses)
 
 
 def _reddit_client(settings: Settings) -> reddit.RedditClient:

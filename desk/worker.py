@@ -16,19 +16,24 @@ from procrastinate.jobs import Status
 from sqlalchemy.engine import make_url
 
 from campaigns.deliver import deliver_next
+from desk.notices import announce
 from desk.streams import Streams, collect_source
+from desk.telling import tell_due
 from desk.wiring import Wiring, clock
+from monitor import spikes
+from monitor.alert_course import escalate
 from monitor.analyse import analyse_waiting, consider_next, mend
 from monitor.embed import Embedder
 from monitor.placing import Placer
 from monitor.rescoring import rescore
 from monitor.retention import retire
+from monitor.samples import draw_samples
 from sources import register
 from sources.recheck import recheck_due
 
 BATCH = 256  # posts analysed in one transaction
 POLLS = 4  # sources polled at once; the other jobs always find a free place
-CONCURRENCY = POLLS + 6
+CONCURRENCY = POLLS + 8
 URGENT = 10  # priority of deliveries over whatever else waits
 GRACE = 10.0  # seconds for jobs to end when the worker is asked to stop
 
@@ -69,6 +74,12 @@ def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
         mend(wiring.sessions, placer)
         consider_next(wiring.sessions, placer, clock())
 
+    @jobs.periodic(cron="* * * * * */20")
+    @jobs.task(name="spikes", queueing_lock="spikes", lock="spikes")
+    def look_for_rises(timestamp: int) -> None:
+        with wiring.sessions.begin() as session:
+            spikes.look(session, clock())
+
     @jobs.periodic(cron="* * * * *")
     @jobs.task(name="rescore", queueing_lock="rescore", lock="rescore", pass_context=True)
     def rescore_old(context: JobContext, timestamp: int) -> None:
@@ -84,10 +95,34 @@ def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
     def retire_old(timestamp: int) -> None:
         retire(wiring.sessions, wiring.intake, clock)
 
+    @jobs.periodic(cron="5 * * * *")  # hourly, so that a desk that slept at midnight draws later
+    @jobs.task(name="sample", queueing_lock="sample", lock="sample")
+    def sample(timestamp: int) -> None:
+        with wiring.sessions.begin() as session:
+            draw_samples(session, clock())
+
     @jobs.periodic(cron="* * * * * */2")
     @jobs.task(name="deliver", queueing_lock="deliver", lock="deliver", priority=URGENT)
     def deliver(timestamp: int) -> None:
         deliver_next(wiring.sessions, wiring.publishers, wiring.vault, clock)
+
+    @jobs.periodic(cron="* * * * * */10")
+    @jobs.task(name="escalate", queueing_lock="escalate", lock="escalate", priority=URGENT)
+    def escalate_waiting(timestamp: int) -> None:
+        with wiring.sessions.begin() as session:
+            escalate(session, clock())
+
+    @jobs.periodic(cron="* * * * * */5")
+    @jobs.task(name="announce", queueing_lock="announce", lock="announce", priority=URGENT)
+    def announce_due(timestamp: int) -> None:
+        with wiring.sessions.begin() as session:
+            announce(session, wiring.zone, clock())
+
+    @jobs.periodic(cron="* * * * * */2")
+    @jobs.task(name="tell", queueing_lock="tell", lock="tell", pass_context=True, priority=URGENT)
+    def tell(context: JobContext, timestamp: int) -> None:
+        courier, address = wiring.courier(), wiring.settings.address
+        tell_due(wiring.sessions, courier, wiring.vault, address, clock, context.should_abort)
 
     @jobs.periodic(cron="* * * * * */30")
     @jobs.task(name="take-over", pass_context=True, priority=URGENT)

@@ -1,4 +1,7 @@
-"""The crux of monitor/: posts nobody has read yet become readings, narratives, counts and flags."""
+"""The crux of monitor/: posts nobody has read yet become readings, narratives and counts.
+
+A single post that cannot wait calls a person at once; what may rise is queued (monitor.spikes).
+"""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -11,19 +14,21 @@ from numpy.typing import NDArray
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from monitor import codings
+from monitor import codings, life_safety
 from monitor.codebook import MessageFields, as_stored
 from monitor.copies import group_of
 from monitor.cued import Assessment, Reason
 from monitor.embed import PACKAGED_NAME, Embedder
+from monitor.flags import warn
 from monitor.graph import Floats
 from monitor.incitement import ALARMING_LEVEL, LANGUAGES, NOT_SCORED, Scorer
 from monitor.languages import language_of, reads
-from monitor.models import Departure, Reading
+from monitor.models import DANGEROUS_LEVEL, Departure, Reading
 from monitor.narratives import hour_of
 from monitor.placing import Candidate, Placer
 from monitor.readers import scorer_in_force
 from monitor.subjects import asking, let_go, misses
+from sources.db import among
 from sources.models import Post
 
 # Posts are read in the order of their ids. One that became visible late, behind a transaction
@@ -132,7 +137,7 @@ def _write(
     thought: _Thought,
     now: datetime,
 ) -> None:
-    """Save what was thought, all or nothing: readings, narratives, counts and flags."""
+    """Save what was thought, all or nothing: readings, narratives, counts, and calls to a person."""
     vectors = thought.vectors
     with sessions.begin() as session, placer.turn(session, vectors.shape[1]) as window:
         held = _still_unread(session, thought.posts)
@@ -154,6 +159,10 @@ def _write(
         if rows:
             session.execute(insert(Reading), rows)
         placer.place(session, window, arrivals, now)
+        for story in life_safety.call(session, [post.post_id for post in arrivals], now):
+            if story in window.stories:
+                window.stories[story].settled = True
+        warn(session, (), now, _dangerous_hours(session, arrivals))
 
 
 def consider_next(sessions: sessionmaker[Session], placer: Placer, now: datetime) -> bool:
@@ -295,6 +304,15 @@ def judged(assessed: Assessment, lang: str, scorer: Scorer) -> dict[str, object]
         "confidence": dict(assessed.confidence),
         "scorer": scorer.name if lang in LANGUAGES else NOT_SCORED,
     }
+
+
+def _dangerous_hours(session: Session, arrivals: Sequence[Candidate]) -> set[datetime]:
+    """The hours of those read as dangerous: their areas are looked at, whatever their narrative."""
+    query = select(Reading.hour).where(
+        among(Reading.post_id, [post.post_id for post in arrivals]),
+        Reading.level >= DANGEROUS_LEVEL,
+    )
+    return set(session.scalars(query))
 
 
 def _candidate(post: Post, vector: NDArray[np.float32]) -> Candidate:

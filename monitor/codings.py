@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
+from monitor import life_safety
 from monitor.cases import shared_run
 from monitor.codebook import MessageFields, as_stored, message_level, threat_level
 from monitor.counters import rejudge
@@ -20,7 +21,7 @@ from monitor.draws import draw
 from monitor.flags import warn
 from monitor.incitement import NOT_SCORED
 from monitor.models import Coding, Reading
-from monitor.turns import take_turn
+from monitor.turns import take_turn, write_stamp
 from sources.models import Post
 
 CODED = "a person"  # stands in Reading.scorer
@@ -86,11 +87,14 @@ def code(
     )
     session.add(coding)
     session.flush()
-    moved = rejudge(session, dict.fromkeys(_in_its_words(session, reading), said(coding)))
+    posts = _in_its_words(session, reading)
+    moved = rejudge(session, dict.fromkeys(posts, said(coding)))
     session.refresh(reading)
     if reading.coding_id != coding.id:  # it was skipped: somebody is removing it
         raise GoneError
-    warn(session, moved.endangered, now)
+    if life_safety.call(session, posts, now):
+        write_stamp(session)
+    warn(session, moved.endangered, now, moved.hours)
     return coding
 
 
@@ -108,7 +112,9 @@ def undo(session: Session, reading: Reading, seen: int | None, by: int, now: dat
     posts = session.scalars(select(Reading.post_id).where(Reading.coding_id == coding.id)).all()
     moved = rejudge(session, dict.fromkeys(posts, said(before) if before else _proposed(coding)))
     session.refresh(reading)
-    warn(session, moved.endangered, now)
+    if life_safety.call(session, posts, now):
+        write_stamp(session)
+    warn(session, moved.endangered, now, moved.hours)
 
 
 def history(session: Session, reading: Reading) -> list[Coding]:

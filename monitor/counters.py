@@ -1,4 +1,4 @@
-"""Posts, voices and dangerous voices of each narrative in each hour: what spikes are told from.
+"""Posts, voices, dangerous and alarming voices of each narrative in each hour: for the spikes.
 
 Copies of one text are one voice, whoever posts them, and so are all posts of one author: an hour
 has no more voices than authors, and no more than texts.
@@ -13,12 +13,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import count
 
+from monitor.incitement import ALARMING_LEVEL
 from monitor.models import DANGEROUS_LEVEL, HourlyCount, Narrative, Reading
 from sources.db import UTCDateTime, among, unnested
 from sources.models import Post
 
 Cell = tuple[int, datetime]  # narrative id, hour
-COUNTS = ("posts", "authors", "dangerous_posts", "dangerous_authors")
+COUNTS = ("posts", "authors", "dangerous_posts", "dangerous_authors", "alarming_authors")
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Moved:
 
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)  # narrative: before and after
     endangered: set[Cell] = field(default_factory=set)  # cells that gained a dangerous voice
+    hours: set[datetime] = field(default_factory=set)  # of posts that are read as dangerous now
 
 
 def move(session: Session, moves: Mapping[int, int | None]) -> Moved:
@@ -92,7 +94,10 @@ def rejudge(session: Session, read: Mapping[int, Mapping[str, object]]) -> Moved
         )
     gains = _gained(cells, before, _counted(session, cells))
     _add(session, gains)
-    return Moved(endangered=_endangered(gains))
+    return Moved(
+        endangered=_endangered(gains),
+        hours={row.hour for row in held if _is_dangerous(read[row.post_id])},
+    )
 
 
 def absorb(session: Session, merged: Mapping[int, int]) -> None:
@@ -150,15 +155,16 @@ def _counted(session: Session, cells: Collection[Cell]) -> dict[Cell, tuple[int,
         narrative=(Integer, [narrative for narrative, _ in cells]),
         hour=(UTCDateTime, [hour for _, hour in cells]),
     )
-    dangerous = Reading.level >= DANGEROUS_LEVEL
+    dangerous, alarming = Reading.level >= DANGEROUS_LEVEL, Reading.level >= ALARMING_LEVEL
     rows = session.execute(
         select(
             Reading.narrative_id,
             Reading.hour,
             func.count(),
-            func.least(*_voices()),
+            func.least(*voices()),
             func.count().filter(dangerous),
-            func.least(*(voices.filter(dangerous) for voices in _voices())),
+            func.least(*(one.filter(dangerous) for one in voices())),
+            func.least(*(one.filter(alarming) for one in voices())),
         )
         .join(Post, Post.id == Reading.post_id)
         .join(
@@ -186,11 +192,17 @@ def _gained(
 
 
 def _endangered(gains: Mapping[Cell, tuple[int, ...]]) -> set[Cell]:
-    dangerous = COUNTS.index("dangerous_authors")
-    return {cell for cell, gain in gains.items() if gain[dangerous] > 0}
+    told = [COUNTS.index(name) for name in ("dangerous_authors", "alarming_authors")]
+    return {cell for cell, gain in gains.items() if any(gain[n] > 0 for n in told)}
 
 
-def _voices() -> list[count]:
+def _is_dangerous(read: Mapping[str, object]) -> bool:
+    level = read["level"]
+    return isinstance(level, int) and level >= DANGEROUS_LEVEL
+
+
+def voices() -> list[count]:
+    """Authors, and texts that are no copies: the fewer of the two are independent voices."""
     return [func.count(Post.author.distinct()), func.count(Reading.copy_of.distinct())]
 
 

@@ -109,14 +109,18 @@ def examine(
     return found
 
 
-def adjusted(p: Floats) -> Floats:
-    """Benjamini-Hochberg over all tests of all series in each hour; ``p`` as in Found."""
+def adjusted(p: Floats, besides: int = 0) -> Floats:
+    """Benjamini-Hochberg over all tests of all series in each hour; ``p`` as in Found.
+
+    ``besides``: further series of the same hours that were not examined, for nothing stood out.
+    """
     result = np.ones_like(p)
     for hour in range(p.shape[1]):
         small = p[:, hour] < 1
         # Tests at 1 count as tests but need no sorting: their number scales the others.
         if (number := int(small.sum())) > 0:
-            among = false_discovery_control(p[:, hour][small]) * (small.size / number)
+            tests = small.size + besides * len(p)
+            among = false_discovery_control(p[:, hour][small]) * (tests / number)
             result[:, hour][small] = np.minimum(among, 1)
     return result
 

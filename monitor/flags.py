@@ -1,21 +1,22 @@
 """Flags: the machine raises them, one person settles each of them once."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm.interfaces import LoaderOption
 
 from monitor.counters import Cell
-from monitor.models import Flag, FlagDecision, Narrative, Reading
-from monitor.narratives import HOUR, family
-from monitor.spikes import evaluate
-from monitor.turns import write_stamp
-from sources.models import Post
+from monitor.models import Endangered, Flag, FlagDecision, Narrative, Reading
+from monitor.narratives import family
+from sources.models import Watch
+from sources.places import place_of
 
 DECISIONS = ("confirmed", "dismissed")
-RECENT = timedelta(days=1)
+TELLING = ("act:", "threat:", "H")  # the codes of reasons that a flag repeats
+RECENT = timedelta(days=1)  # of older hours nobody can warn any more
 
 
 class FlagAlreadyDecidedError(Exception):
@@ -28,32 +29,67 @@ class FlagAlreadyDecidedError(Exception):
 
 
 def flags_on(session: Session, narrative: Narrative) -> list[Flag]:
-    """All flags on a narrative and on those merged into it, oldest first, with their decisions."""
-    query = select(Flag).where(Flag.narrative_id.in_(family(narrative)))
+    """All rises of a narrative and of those merged into it, oldest first, with their decisions."""
+    query = select(Flag).where(Flag.narrative_id.in_(family(narrative)), Flag.kind == "spike")
     return list(session.scalars(query.options(joinedload(Flag.decision)).order_by(Flag.id)))
 
 
 def open_flags(session: Session) -> list[Flag]:
-    """Flags that wait for a person, the most dangerous first, with their narratives."""
-    level = (
-        select(func.max(Reading.level))
-        .join(Post, Post.id == Reading.post_id)
-        .where(
-            Reading.narrative_id == Flag.narrative_id,
-            Post.posted_at >= Flag.hour,
-            Post.posted_at < Flag.hour + HOUR,
-        )
-        .correlate(Flag)
-        .scalar_subquery()
-    )
+    """Rises that wait for a person, the gravest and then the least likely first."""
     return list(
         session.scalars(
             select(Flag)
-            .where(~Flag.decision.has())
-            .options(joinedload(Flag.narrative))
-            .order_by(func.coalesce(level, 0).desc(), Flag.p_value, Flag.id)
+            .where(~Flag.decision.has(), Flag.kind == "spike")
+            .options(*_subjects())
+            .order_by(Flag.level.desc(), Flag.p_value, Flag.id)
         )
     )
+
+
+def open_life_safety(session: Session) -> list[Flag]:
+    """Single posts that call a person at once, the one that waits longest first."""
+    return list(
+        session.scalars(
+            select(Flag)
+            .where(~Flag.decision.has(), Flag.kind == "life_safety")
+            .options(*_subjects())
+            .order_by(Flag.raised_at, Flag.id)
+        )
+    )
+
+
+def name_of(flag: Flag) -> str:
+    """What rises, as people call it: a narrative's title, a watch's name, a county."""
+    if flag.kind == "life_safety":
+        return "One post"
+    if flag.watch is not None:
+        return f"Watch: {flag.watch.versions[-1].name}"
+    if flag.place is not None:
+        return f"Place: {place_of(flag.place).name}"
+    return flag.narrative.title if flag.narrative else ""
+
+
+def post_of(session: Session, flag: Flag) -> Reading | None:
+    """The reading of a life-safety flag's post, with the post; None where it was removed."""
+    if flag.post_id is None:
+        return None
+    return session.get(Reading, flag.post_id, options=[joinedload(Reading.post)])
+
+
+def explaining(session: Session, flag: Flag) -> list[Reading]:
+    """The posts that a flag names as its reasons and that still stand, in that order."""
+    named = [why["post_id"] for why in flag.reasons if why["post_id"] is not None]
+    ids = list(dict.fromkeys(named))
+    query = select(Reading).where(Reading.post_id.in_(ids))
+    query = query.options(joinedload(Reading.post), joinedload(Reading.coding))
+    found = {reading.post_id: reading for reading in session.scalars(query)}
+    return [found[post] for post in ids if post in found]
+
+
+def telling(reading: Reading, most: int) -> list[str]:
+    """The machine's words on a dangerous post, never the post's: a flag outlives it."""
+    said = [why["text"] for why in reading.reasons if why["code"].startswith(TELLING)]
+    return list(dict.fromkeys(said))[:most]
 
 
 def decide(
@@ -84,25 +120,42 @@ def decide(
     return settled
 
 
-def warn(session: Session, cells: Iterable[Cell], now: datetime) -> None:
-    """Flag narratives that rise in these hours of the last day, after levels were changed.
+def warn(
+    session: Session, cells: Iterable[Cell], now: datetime, hours: Collection[datetime] = ()
+) -> None:
+    """Have cells of the last day looked at that gained a dangerous voice (monitor.spikes.look).
 
-    Of older hours nobody can warn any more. The caller holds the turn.
+    ``hours``: in which dangerous posts were read, whatever their narrative. The narratives stand;
+    the caller holds the turn.
     """
-    raised = evaluate(session, {cell for cell in cells if cell[1] > now - RECENT}, now)
-    for flag in raised:
-        narrative = session.get_one(Narrative, flag.narrative_id)
-        narrative.settled_at = narrative.settled_at or now  # it is at somebody's desk
-    if raised:
-        write_stamp(session)
+    touched: list[tuple[int | None, datetime]] = [*cells, *((None, hour) for hour in hours)]
+    rows = [
+        {"narrative_id": narrative, "hour": hour}
+        for narrative, hour in touched
+        if hour > now - RECENT
+    ]
+    if rows:
+        session.execute(insert(Endangered), rows)
 
 
 def confirmation_of(session: Session, narrative: Narrative) -> FlagDecision | None:
-    """The latest confirmation of one of the narrative's flags, if a person gave any."""
+    """The latest confirmation of one of the narrative's rises, if a person gave any."""
     return session.scalars(
         select(FlagDecision)
         .join(FlagDecision.flag)
-        .where(Flag.narrative_id.in_(family(narrative)), FlagDecision.decision == "confirmed")
+        .where(
+            Flag.narrative_id.in_(family(narrative)),
+            Flag.kind == "spike",
+            FlagDecision.decision == "confirmed",
+        )
         .order_by(FlagDecision.at.desc(), FlagDecision.id.desc())
         .limit(1)
     ).first()
+
+
+def _subjects() -> tuple[LoaderOption, ...]:
+    return (
+        joinedload(Flag.narrative),
+        joinedload(Flag.watch).selectinload(Watch.versions),
+        joinedload(Flag.post),
+    )

@@ -32,6 +32,11 @@ class Narrative(Base):
     """A cluster of posts with one storyline."""
 
     __tablename__ = "narratives"
+    __table_args__ = (
+        Index(
+            "ix_narratives_words", text("to_tsvector('english', title)"), postgresql_using="gin"
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str] = mapped_column(Text)
@@ -62,6 +67,12 @@ class Reading(Base):
         Index(None, "narrative_id", "hour"),
         Index(None, "copy_of"),
         Index(None, "scorer"),
+        Index(  # by the signs of the vectors, a bit each: what means the same (monitor.search)
+            "ix_readings_signs",
+            text("(binary_quantize(embedding)::bit(384)) bit_hamming_ops"),
+            postgresql_using="hnsw",
+            postgresql_where=text("vector_dims(embedding) = 384 AND vector_norm(embedding) > 0"),
+        ),
     )
 
     post_id: Mapped[int] = mapped_column(
@@ -316,7 +327,7 @@ class Flag(Base):
         ),
         Index(
             "uq_flags_rise",
-            *("narrative_id", "watch_id", "place", "level", "hour"),
+            *("narrative_id", "watch_id", "place", "level", "hour", "observed"),
             unique=True,
             postgresql_nulls_not_distinct=True,
             postgresql_where=text("kind = 'spike'"),
@@ -641,21 +652,43 @@ class AlertOutcome(Base):
     alert: Mapped[Alert] = relationship(back_populates="outcome")
 
 
-class SampleLabel(Base):
-    """What a person found in a post drawn at random among those that raised nothing.
+class Sample(Base):
+    """A post drawn at random among those of one day that raised nothing, for people to look at.
 
-    It tells how much is missed. The post's words and key are not kept: ``post_id`` goes with it.
+    What they find tells how much is missed. Nothing of the post is kept: ``post_id`` goes with it.
     """
 
-    __tablename__ = "sample_labels"
+    __tablename__ = "samples"
+    __table_args__ = (UniqueConstraint("day", "post_id"),)
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     post_id: Mapped[int | None] = mapped_column(
         ForeignKey("posts.id", ondelete="SET NULL"), index=True
     )
-    day: Mapped[date] = mapped_column(Date)  # for which it was drawn
-    machine_level: Mapped[int]  # M0 to M4, as it stood when drawn
-    stood_for: Mapped[int]  # how many unflagged posts of that day and stratum it was drawn among
-    level: Mapped[int | None]  # the person's; empty until somebody has looked
-    by: Mapped[int | None]
-    at: Mapped[datetime | None]
+    day: Mapped[date] = mapped_column(Date)  # in which it was read
+    machine_level: Mapped[int]  # M0 to M2, as it stood when drawn: its stratum
+    stood_for: Mapped[float]  # so many unflagged posts of that day and stratum, itself included
+    # Two people code it by the whole codebook, neither knowing of the other: how far they agree.
+    twice: Mapped[bool]
+    answers: Mapped[list["SampleAnswer"]] = relationship(
+        back_populates="sample", order_by="SampleAnswer.id"
+    )
+
+
+class SampleAnswer(Base):
+    """What one person found in a sample; each is asked once."""
+
+    __tablename__ = "sample_answers"
+    __table_args__ = (
+        UniqueConstraint("sample_id", "by"),
+        CheckConstraint("level BETWEEN 0 AND 4", name="level"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id"))
+    level: Mapped[int | None]  # M0 to M4; empty: they could not tell
+    # codebook.MessageFields and the edition; empty where only the level was asked.
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    by: Mapped[int]
+    at: Mapped[datetime]
+    sample: Mapped[Sample] = relationship(back_populates="answers")

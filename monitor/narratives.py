@@ -142,7 +142,10 @@ def list_narratives(
     latest = (
         select(func.max(Flag.id))
         .join(member, Flag.narrative_id == member.id)
-        .where(or_(member.id == Narrative.id, member.merged_into == Narrative.id))
+        .where(
+            Flag.kind == "spike",
+            or_(member.id == Narrative.id, member.merged_into == Narrative.id),
+        )
         .correlate(Narrative)
         .scalar_subquery()
     )
@@ -233,20 +236,23 @@ def unattended_threats(session: Session, since: datetime, limit: int = 10) -> li
     """Posts read since then that urge violence or threaten gravely, newest first.
 
     Alone, without waiting for a narrative to rise; those on whose narrative somebody decided
-    after they were read are left out, and of copies all but the newest.
+    after they were read are left out, what called a person at once (monitor.life_safety), and of
+    copies all but the newest.
     """
+    called = select(Flag.id).where(Flag.copy_of == Reading.copy_of)
     decided = (
         select(FlagDecision.id)
         .join(FlagDecision.flag)
         .join(Flag.narrative)
         .where(
             func.coalesce(Narrative.merged_into, Narrative.id) == Reading.narrative_id,
+            Flag.kind == "spike",
             FlagDecision.at > Reading.read_at,
         )
     )
     grave = (
         select(Reading.post_id)
-        .where(Reading.read_at >= since, ~decided.exists())
+        .where(Reading.read_at >= since, ~decided.exists(), ~called.exists())
         .where(or_(Reading.level == max(LEVEL_NAMES), Reading.threat_level == "high"))
         .ext(distinct_on(Reading.copy_of))
         .order_by(Reading.copy_of, Reading.read_at.desc(), Reading.post_id.desc())

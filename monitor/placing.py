@@ -8,7 +8,7 @@ transaction that failed are all the same to it.
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -19,11 +19,11 @@ from sqlalchemy.orm import Session
 from monitor import proposals, revisions, titles
 from monitor.counters import Moved, absorb, follow, move
 from monitor.embed import Embedder
+from monitor.flags import warn
 from monitor.graph import NONE, Floats, Ints
 from monitor.look import STORY_POSTS, Look
-from monitor.models import Departure, HourlyCount, Narrative, Reading
+from monitor.models import Departure, Endangered, HourlyCount, Narrative, Reading
 from monitor.narratives import recentre
-from monitor.spikes import evaluate
 from monitor.turns import stamp_of, take_turn, write_stamp
 from monitor.window import SIZE, Arrival, Change, Story, Window
 from sources.db import among, unnested
@@ -98,7 +98,7 @@ class Placer:
     ) -> None:
         """Place posts whose readings were saved in this turn; older ones may find their place too.
 
-        What rises is flagged. The outermost caller commits.
+        What may rise is queued. The outermost caller commits.
         """
         posts = sorted(
             (post for post in arrivals if post.vector.any()),
@@ -237,7 +237,7 @@ class Placer:
         now: datetime,
         before: Mapping[int, int] | None = None,
     ) -> None:
-        """Write what has changed: readings, counts, narratives, the log, and flags.
+        """Write what has changed: readings, counts, narratives, the log, what may rise.
 
         ``before``: where the posts of the window were, for a considered look.
         """
@@ -278,7 +278,7 @@ class Placer:
             if not narrative.title or (narrative.size and grown):
                 titles.retitle(session, narrative)
         window.drop(_dissolve(session, {*moved.sizes, *change.merged, *new}))
-        self._flag(session, window, moved, now)
+        self._warn(session, moved, now)
 
     def _elsewhere(self, window: Window, story: int) -> bool:
         """Whether a narrative has posts of which the window has no copy."""
@@ -347,25 +347,14 @@ class Placer:
                 posts = [post for post in leaving if moves.get(post) == story]
                 proposals.record(session, "split", was, story, posts, now)
 
-    def _flag(self, session: Session, window: Window, moved: Moved, now: datetime) -> None:
-        """Flag what rises. What is flagged is at somebody's desk: people alone change it."""
+    def _warn(self, session: Session, moved: Moved, now: datetime) -> None:
+        """Have the hours looked at that gained a dangerous voice, of narratives that stand."""
         standing = set(
             session.scalars(
                 select(Narrative.id).where(Narrative.id.in_({one for one, _ in moved.endangered}))
             )
         )
-        cells = {cell for cell in moved.endangered if cell[0] in standing}
-        flagged = {flag.narrative_id for flag in evaluate(session, cells, now)}
-        if not flagged:
-            return
-        session.execute(
-            update(Narrative)
-            .where(Narrative.id.in_(flagged), Narrative.settled_at.is_(None))
-            .values(settled_at=now)
-        )
-        for story in flagged & window.stories.keys():
-            window.stories[story].settled = True
-        window.rules = replace(window.rules, touched={*window.rules.touched, *flagged})
+        warn(session, {cell for cell in moved.endangered if cell[0] in standing}, now)
 
 
 def _narratives_of(session: Session, groups: Collection[int], embedder: str) -> dict[int, int]:
@@ -410,7 +399,7 @@ def _dissolve(session: Session, stories: Collection[int] | None = None) -> set[i
     if stories is not None:
         empty = empty.where(Narrative.id.in_(stories))
     gone = set(session.scalars(empty.with_for_update(skip_locked=True)))
-    for table in (HourlyCount, Departure):
+    for table in (HourlyCount, Departure, Endangered):
         session.execute(delete(table).where(table.narrative_id.in_(gone)))
     session.execute(delete(Narrative).where(Narrative.id.in_(gone)))
     return gone

@@ -1,7 +1,7 @@
 """Readings of an older scorer, made anew by the one in force; what a person coded is not touched.
 
-Counts follow the new levels, and an hour of the last day that gains dangerous voices may be
-flagged.
+Counts follow the new levels, and an hour of the last day that gains dangerous voices is looked at
+for rises.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, joinedload, sessionmaker
 
+from monitor import life_safety
 from monitor.analyse import assess, judged
 from monitor.counters import rejudge
 from monitor.embed import PACKAGED_NAME
@@ -18,7 +19,7 @@ from monitor.flags import warn
 from monitor.incitement import Scorer
 from monitor.models import Reading
 from monitor.readers import outdated, scorer_in_force, stands_in
-from monitor.turns import take_turn
+from monitor.turns import take_turn, write_stamp
 from sources.db import among
 
 
@@ -75,4 +76,6 @@ def _read_again(
         theirs = select(Reading.post_id).where(among(Reading.post_id, found), same)
         read = {post: judged(found[post], langs[post], scorer) for post in session.scalars(theirs)}
         moved = rejudge(session, read)
-        warn(session, moved.endangered, now)
+        if life_safety.call(session, read, now):
+            write_stamp(session)
+        warn(session, moved.endangered, now, moved.hours)

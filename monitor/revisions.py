@@ -169,7 +169,8 @@ def rules(session: Session) -> Rules:
     def now_in(narrative: int) -> int:
         return stands.get(narrative) or narrative
 
-    touched = {now_in(one) for one in session.scalars(select(Flag.narrative_id).distinct())}
+    rises = select(Flag.narrative_id).where(Flag.kind == "spike").distinct()
+    touched = {now_in(one) for one in session.scalars(rises) if one is not None}
     apart: set[frozenset[int]] = set()
     theirs = or_(Revision.made_by.is_not(None), Revision.settled_by.is_not(None))
     moves: list[Revision] = []

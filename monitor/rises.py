@@ -70,15 +70,17 @@ def course(
     *,
     opened: ArrayLike | None = None,
     complete: bool = True,
+    besides: int = 0,
 ) -> Course:
     """Follow each series through the hours that were tested.
 
     ``opened``: which of the n series had a rise that was open before the first of these hours.
     ``complete`` is False while the last hour is running: it may start a rise, but not clear one.
+    ``besides``: as of ``adjusted``.
     """
     settings = settings or Settings()
     hours, n = found.mean.shape
-    fair = adjusted(found.p)
+    fair = adjusted(found.p, besides)
     called = np.where((found.p <= settings.alpha) & (fair <= settings.discoveries), found.p, 2.0)
     test = np.where(called.min(axis=0) <= 1, called.argmin(axis=0), -1)
     is_open = np.zeros(n, bool) if opened is None else np.array(opened, bool)
@@ -118,15 +120,16 @@ def events(
     result = []
     for t, i in np.argwhere(followed.start | followed.clear).tolist():
         if followed.clear[t, i]:
-            event = _cleared(found, t, i, begun.pop(i, TESTS[COUNT]), settings.clear_after)
+            event = cleared_at(found, t, i, begun.pop(i, TESTS[COUNT]), settings.clear_after)
         else:
-            event = _started(found, followed, t, i)
+            event = called_at(found, followed, t, i)
             begun[i] = event.test
         result.append(event)
     return result
 
 
-def _started(found: Found, followed: Course, t: int, i: int) -> Event:
+def called_at(found: Found, followed: Course, t: int, i: int) -> Event:
+    """What called hour ``t`` of series ``i``, as if the rise started there; it must be called."""
     test = int(followed.test[t, i])
     observed, everyone = float(found.observed[t, i]), float(found.everyone[t, i])
     expected, size = float(found.mean[t, i]), float(found.size[t, i])
@@ -182,7 +185,8 @@ def _sentence(
     )
 
 
-def _cleared(found: Found, t: int, i: int, test: str, quiet: int) -> Event:
+def cleared_at(found: Found, t: int, i: int, test: str, quiet: int) -> Event:
+    """How a rise that ``test`` called was over in hour ``t``, after ``quiet`` ordinary hours."""
     observed, expected = float(found.observed[t, i]), float(found.mean[t, i])
     size = float(found.size[t, i])
     low, high = nbinom.interval(INTERVAL, size, size / (size + expected))

@@ -133,6 +133,8 @@ class Post(_Content, Base):
         Index(None, "collected_at"),
         Index(None, "platform", "checked_at"),
         Index("ix_posts_md5", text("md5(text)")),  # posts in exactly the same words
+        Index("ix_posts_words", text("to_tsvector('english', text)"), postgresql_using="gin"),
+        Index("ix_posts_url", "url", postgresql_using="hash"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)

@@ -69,6 +69,8 @@ SENDS = {
     "desk/cli.py": "pages to whoever signs in (walked below); starts the worker as a child",
     "desk/streams.py": "settings and the secret key to child processes of our own",
     "desk/database.py": "starts our own PostgreSQL as a child process",
+    "desk/couriers.py": "to staff: that something waits, how grave it is, and a link",
+    "desk/mail.py": "the same by e-mail, to the desk's own mail server",
     "desk/first_start.py": "a HEAD request to each configured feed, once: is the network open?",
 }
 

@@ -1,4 +1,7 @@
-"""The calendar: what goes out when, a month at a time, in the desk's time zone."""
+"""The calendar: what goes out when, a month at a time, in the desk's time zone.
+
+Days that may raise tension stand beside it, so that nothing goes out into a day unawares.
+"""
 
 from collections import defaultdict
 from datetime import date, datetime, time, timedelta
@@ -11,6 +14,9 @@ from campaigns.deliveries import deliveries_between
 from campaigns.models import Delivery
 from campaigns.publishers import PLATFORMS
 from desk.pages import Visiting
+from desk.routes.triggers import area_name
+from monitor import triggers
+from monitor.models import TriggerEvent
 
 router = APIRouter(prefix="/calendar")
 
@@ -31,18 +37,22 @@ def show(visit: Visiting, month: Annotated[str, Query()] = "") -> Response:
     start = first - timedelta(days=first.weekday())
     weeks = -(-(following - start).days // 7)
     days = [start + timedelta(days=n) for n in range(weeks * 7)]
-    due = deliveries_between(
-        visit.session,
-        datetime.combine(days[0], time(), zone),
-        datetime.combine(days[-1] + timedelta(days=1), time(), zone),
-    )
+    opens = datetime.combine(days[0], time(), zone)
+    closes = datetime.combine(days[-1] + timedelta(days=1), time(), zone)
+    due = deliveries_between(visit.session, opens, closes)
     by_day: defaultdict[date, list[Delivery]] = defaultdict(list)
     for delivery in due:
         by_day[delivery.due_at.astimezone(zone).date()].append(delivery)
+    tense: defaultdict[date, list[TriggerEvent]] = defaultdict(list)
+    for event in triggers.between(visit.session, opens, closes):
+        for day in triggers.days_of(event, zone):
+            tense[day].append(event)
     return visit.page(
         "calendar.html",
         days=days,
         by_day=by_day,
+        tense=tense,
+        area_name=area_name,
         first=first,
         following=following,
         before=(first - timedelta(days=1)).replace(day=1),

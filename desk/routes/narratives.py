@@ -8,8 +8,10 @@ from fastapi.responses import RedirectResponse, Response
 
 from campaigns import campaigns, messages
 from campaigns.voices import all_voices
+from desk import leases
 from desk.pages import Visit, Visiting
-from monitor import flags, narratives, proposals, revisions
+from desk.routes import situations as situation_routes
+from monitor import flags, narratives, proposals, revisions, situations
 from monitor.claims import claims_of
 from monitor.embed import PACKAGED_LANGUAGES
 from monitor.models import Narrative, Revision
@@ -27,9 +29,12 @@ def show_all(visit: Visiting, away: bool = False) -> Response:
     # Of another model nobody here knows what it reads: it is given everything.
     known = PACKAGED_LANGUAGES if visit.wiring.settings.model is None else None
     day = visit.now - narratives.DAY
+    rows = narratives.list_narratives(visit.session, dismissed=away)
+    shown = [row.narrative for row in rows]
     return visit.page(
         "narratives/list.html",
-        rows=narratives.list_narratives(visit.session, dismissed=away),
+        rows=rows,
+        dangers=situations.danger_of_many(visit.session, shown, visit.now),
         away=away,
         dismissed=narratives.count_dismissed(visit.session),
         proposals=proposals.proposals(visit.session),
@@ -149,6 +154,7 @@ def narrative_page(
     session = visit.session
     answers = campaigns.campaigns_on(session, narrative)
     raised = flags.flags_on(session, narrative)
+    open_flag = next((flag for flag in raised if flag.decision is None), None)
     history = revisions.history(session, narrative)
     asked = [one for one in proposals.proposals(session) if narrative in (one.narrative, one.other)]
     return visit.page(
@@ -156,7 +162,8 @@ def narrative_page(
         status,
         narrative=narrative,
         flags=raised,
-        open_flag=next((flag for flag in raised if flag.decision is None), None),
+        open_flag=open_flag,
+        lease=open_flag and leases.holders(session, [open_flag.id], visit.now).get(open_flag.id),
         flagged_hours={flag.hour for flag in raised},
         confirmed=flags.confirmation_of(session, narrative) is not None,
         series=narratives.hourly_series(session, narrative),
@@ -173,5 +180,6 @@ def narrative_page(
             message.id: messages.state_of(message) for one in answers for message in one.messages
         },
         voices=all_voices(session),
+        **situation_routes.section(visit, narrative),
         **context,
     )

@@ -11,8 +11,11 @@ from campaigns.content import send_time
 from campaigns.deliveries import deliveries_between
 from campaigns.publishers import PLATFORMS
 from desk.pages import Visiting
+from desk.routes.flags import DECIDING, path_of
 from monitor import proposals
-from monitor.flags import open_flags
+from monitor.alerts import unacknowledged
+from monitor.flags import name_of, open_flags, open_life_safety, post_of
+from monitor.life_safety import ANSWER_WITHIN
 from monitor.narratives import count_narratives, unattended_threats
 from sources import register
 
@@ -28,7 +31,10 @@ def show(visit: Visiting) -> Response:
     example = next((one for one in health if one.source.kind == "example"), None)
     others = [one for one in health if one.source.kind != "example"]
     flags = open_flags(session)
-    threats = unattended_threats(session, now - THREATS_SHOWN) if "monitor" in roles else []
+    looking = visit.person.may(*DECIDING)  # who is asked to look at posts and flags
+    calls = open_life_safety(session) if looking else []
+    threats = unattended_threats(session, now - THREATS_SHOWN) if looking else []
+    alerts_waiting = unacknowledged(session, visit.person.id)
     waiting = messages.submissions_for(session, visit.person.id)
     to_answer = unanswered(session)
     drafts = messages.drafts(session) if "comms" in roles else []
@@ -38,10 +44,13 @@ def show(visit: Visiting) -> Response:
         example=example is not None and example.state not in ("paused", "off"),
         example_progress=example and example.source.newest_post_at,
         closed=bool(others) and all(one.state in ("failing", "waiting") for one in others),
-        flags=flags,
+        flags=[(flag, name_of(flag), path_of(flag)) for flag in flags],
+        calls=[(flag, post_of(session, flag)) for flag in calls],
+        answer_within=ANSWER_WITHIN,
         proposals=proposals.proposals(session) if visit.person.may("monitor", "admin") else [],
         threats=threats,
         waiting=waiting,
+        alerts_waiting=alerts_waiting,
         send_times={version.id: send_time(version.content) for version in waiting},
         to_answer=to_answer if roles & {"comms", "admin"} else [],
         drafts=[(message, messages.state_of(message)) for message in drafts],
@@ -51,7 +60,8 @@ def show(visit: Visiting) -> Response:
         narrative_count=count_narratives(session),
         urgent=bool(
             waiting
-            or ((flags or threats) and "monitor" in roles)
+            or alerts_waiting
+            or ((flags or calls or threats) and looking)
             or ((to_answer or drafts) and "comms" in roles)
         ),
     )

@@ -1,11 +1,11 @@
 """Signing in by password or one-time link, and out."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from desk import people
+from desk import channels, people
 from desk.pages import Visit, Visiting
 from desk.security import COOKIE
 from desk.wiring import Wiring, clock
@@ -86,7 +86,7 @@ def sign_out(visit: Visiting) -> Response:
 
 @router.get("/me")
 def me(visit: Visiting) -> Response:
-    return _me(visit)
+    return me_page(visit)
 
 
 @router.post("/me/password")
@@ -95,10 +95,12 @@ def set_password(visit: Visiting, password: Annotated[str, Form()] = "") -> Resp
         here = visit.request.cookies.get(COOKIE, "")
         people.set_password(visit.session, visit.person, password, visit.now, keep=here)
     except ValueError as fault:
-        return _me(visit, 422, error=str(fault))
+        return me_page(visit, 422, error=str(fault))
     return visit.done("/")
 
 
-def _me(visit: Visit, status: int = 200, error: str = "") -> Response:
+def me_page(visit: Visit, status: int = 200, error: str = "", **told: Any) -> Response:
+    """A person's own page. ``told``: of a form on how they are told, see channels.how_told."""
     links = people.links_for(visit.session, visit.person)
-    return visit.page("me.html", status, error=error, links=links)
+    telling = channels.how_told(visit.session, visit.person, visit.wiring.courier()) | told
+    return visit.page("me.html", status, error=error, links=links, telling=telling)

@@ -144,7 +144,11 @@ def client(desk_url: str, wiring: Wiring) -> Iterator[Client]:
     opened: list[httpx.Client] = []
 
     def signed_in(person: Person | None) -> httpx.Client:
-        one = httpx.Client(base_url=desk_url, headers={"sec-fetch-site": "same-origin"})
+        one = httpx.Client(
+            base_url=desk_url,
+            headers={"sec-fetch-site": "same-origin"},
+            timeout=30,  # the first page that names a place reads all places
+        )
         opened.append(one)
         if person is not None:
             one.cookies.set(COOKIE, token_for(wiring, person))

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from desk.wiring import Wiring
-from monitor import cases, codings, lexicon, readers
+from monitor import alert_course, alert_lists, alerts, cap, cases, codings, lexicon, readers
 from monitor.codebook import CODEBOOK, FIELDS, VALUES, MessageFields
 from monitor.models import Flag, HourlyCount, Narrative, Reading
 from monitor.narratives import hour_of
@@ -30,6 +30,10 @@ PATHS = (
     *("/voices", "/voices/1", "/sources", "/sources/1", "/watches", "/watches/new", "/watches/1"),
     *("/people", "/me", "/codebook", "/lexicon", "/lexicon/new", "/lexicon/1"),
     *("/scorer", "/scorer/cases/new", "/posts/1/coding", "/posts/2/coding"),
+    *("/quality", "/quality/samples", "/thresholds", "/thresholds?least_authors=4"),
+    *("/alerts", "/alerts/new", "/alerts/new?flag=1", "/alerts/lists", "/alerts/1", "/alerts/2"),
+    *("/search", "/search?q=bridge", "/queue", "/queue?level=4", "/flags/1", "/notices"),
+    *("/triggers", "/narratives/1/situation"),
 )
 HOSTILE = 'Someone should burn that place. <img src=x onerror="alert(1)"> ' + "unbroken" * 40
 
@@ -86,6 +90,7 @@ def furnished(wiring: Wiring, message: int) -> Wiring:
             )
         narrative.first_post_at = now - timedelta(hours=29)
         _teach(session, now)
+        _warn(session, now)
         session.add(
             Flag(
                 narrative=narrative,
@@ -118,6 +123,34 @@ def _teach(session: Session, now: datetime) -> None:
         made = readers.add(session, readers.Candidate(one, b"", "reader", measured, refusals), now)
         if not refusals:
             readers.promote(session, made, "Better on our cases", 1, now)
+
+
+def _warn(session: Session, now: datetime) -> None:
+    """A live list and one for exercises, an open alert that was updated, and a drill taken back."""
+    line = dict.fromkeys(cap.CARD, "unbroken" * 12)
+    card = cap.Card(**line | {"headline": "A crowd <b>may</b> come"})
+    codes, grade = cap.Codes("Immediate", "Extreme", "Possible"), cap.Grade("V1", "F", 3, "Seen")
+    for name, exercise in (("Responders <i>", False), ("Drill", True)):
+        told = alert_lists.make(session, name, exercise, 1, now)
+        alert_lists.add(session, told, 3, 1, 1, now)
+        alert = alerts.send(
+            session,
+            card=card,
+            codes=codes,
+            grade=grade,
+            alert_list=told,
+            exercise=exercise,
+            flag=None,
+            place="26163",
+            stated_level=4,
+            expires_at=now + timedelta(hours=1),
+            by=1,
+            now=now - timedelta(hours=1),
+        )
+        alert_course.respond(session, alert, 7, "Two mediators", 1, now)
+        alerts.update(session, alert, card, codes, None, 1, now)
+        if exercise:
+            alerts.cancel(session, alert, "The drill is over", "unknown", 1, now)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,8 +9,10 @@ from sqlalchemy import func, select, text
 
 from monitor.analyse import analyse_next, consider_next
 from monitor.graph import NONE
+from monitor.incitement import ALARMING_LEVEL
 from monitor.models import DANGEROUS_LEVEL, HourlyCount, Narrative, Reading, Revision
 from monitor.placing import Placer
+from monitor.spikes import look
 from sources.models import Post
 
 TOPICS = {
@@ -92,6 +94,11 @@ class Town:
             window.since_look = 10_000
         assert consider_next(self.sessions, placer, now or self.now)
 
+    def watch(self, now=None):
+        """Whatever gained a dangerous voice is looked at for rises."""
+        with self.sessions.begin() as session:
+            return look(session, now or self.now)
+
     def gather(self, *topics, count=6, **said):
         """Topics told, read and looked at; the id of the narrative of each."""
         posts = [self.tell(topic, count, **said) for topic in topics]
@@ -165,6 +172,7 @@ class Town:
                     row.authors,
                     row.dangerous_posts,
                     row.dangerous_authors,
+                    row.alarming_authors,
                 )
                 for row in session.scalars(select(HourlyCount))
             }
@@ -213,9 +221,10 @@ def recount(rows):
         if reading.narrative_id is not None:
             cells[reading.narrative_id, reading.hour].append((reading, author))
     return {
-        cell: (len(some), voices(some), len(bad), voices(bad))
+        cell: (len(some), voices(some), len(bad), voices(bad), voices(worse))
         for cell, some in cells.items()
         for bad in [[one for one in some if one[0].level >= DANGEROUS_LEVEL]]
+        for worse in [[one for one in some if one[0].level >= ALARMING_LEVEL]]
     }
 
 

@@ -13,6 +13,7 @@ from monitor.incitement import NOT_SCORED, packaged_scorer
 from monitor.models import Flag, HourlyCount, Narrative, Reading
 from monitor.narratives import unread_languages
 from monitor.placing import Placer
+from monitor.spikes import look
 from sources.models import Post
 
 DEPOT = [
@@ -58,6 +59,8 @@ def test_a_rumour_becomes_a_flag(sessions, embedder, say, now):
             say(session, author, text, now - timedelta(minutes=90))
     assert analyse_next(sessions, embedder, now) == 8
     assert analyse_next(sessions, embedder, now) == 0
+    with sessions.begin() as session:
+        look(session, now)
     with sessions() as session:
         narrative = session.scalars(select(Narrative)).one()
         assert narrative.size == 8
@@ -228,7 +231,8 @@ def test_late_posts_count_in_their_own_hour(sessions, embedder, say, now):
         for author, text in CALLS:
             say(session, author, text, early)
     analyse_next(sessions, embedder, now)
-    with sessions() as session:
+    with sessions.begin() as session:
+        look(session, now)
         assert session.scalars(select(Flag)).one().hour == early
         assert session.scalars(select(Narrative)).one().first_post_at == early
 

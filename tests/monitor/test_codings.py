@@ -191,6 +191,7 @@ def test_codings_that_raise_danger_in_this_hour_raise_a_flag(town):
     narrative = town.gather("bridge", count=8)
     for post in sorted(town.posts_of(narrative))[:5]:
         code(town, post)
+    town.watch()
     with town.sessions() as session:
         assert session.scalars(select(Flag.narrative_id)).all() == [narrative]
     town.check()
@@ -227,6 +228,7 @@ def test_an_hour_of_today_that_gains_danger_is_flagged_and_no_older_one(town):
     town.gather("ferry", at=old)
     town.gather("bridge")
     rescored(town, Another())
+    town.watch()
     with town.sessions() as session:
         hours = session.scalars(select(Flag.hour)).all()
     assert hours

@@ -12,6 +12,7 @@ from monitor.incitement import score
 from monitor.models import DANGEROUS_LEVEL, Flag, Narrative, Reading
 from monitor.narratives import list_narratives, texts_of
 from monitor.placing import Placer
+from monitor.spikes import look
 
 TOWN = Path(__file__).parents[2] / "sources" / "example_town.jsonl"
 BATCH = 64
@@ -33,6 +34,8 @@ def town(sessions, embedder, say, now):
         while analyse_next(sessions, embedder, now, placer=placer):
             pass
         consider_next(sessions, placer, now)
+        with sessions.begin() as session:
+            look(session, now)
     return sessions
 
 
@@ -49,8 +52,11 @@ def test_the_town(town):
         assert sum(map(about_the_rumour, shown)) / len(shown) > 0.9
         assert "reservoir" in first.title.lower()
 
-        flags = session.scalars(select(Flag)).all()
-        assert 1 <= len(flags) <= 3
+        alone = session.scalars(select(Flag).where(Flag.kind == "life_safety")).all()
+        assert 1 <= len(alone) <= 3  # single posts that call to come armed
+        assert {flag.narrative_id for flag in alone} == {first.id}
+        flags = session.scalars(select(Flag).where(Flag.kind == "spike")).all()
+        assert len(flags) == 1
         assert flags[0].narrative_id == first.id
         for flag in flags:
             texts = texts_of(session, session.get_one(Narrative, flag.narrative_id), 500)

@@ -601,6 +601,7 @@ def test_a_flag_makes_a_narrative_the_peoples(town):
     bridge, ferry = town.gather("bridge", "ferry")
     danger = town.tell("bridge", 6, danger=True)
     town.read()
+    town.watch()
     with town.sessions() as session:
         assert session.scalars(select(Flag)).one().narrative_id == bridge
     before = state(town)[0]
@@ -617,6 +618,8 @@ def test_a_young_narrative_with_a_flag_is_seen_and_stays(town):
     posts = town.tell("bridge", 6, danger=True)
     town.read()
     (story,) = town.where(posts)
+    assert town.narrative(story).settled_at is None
+    town.watch()
     assert town.narrative(story).settled_at is not None
     with town.sessions.begin() as session, town.placer.turn(session) as window:
         look = window.look()

@@ -19,6 +19,7 @@ from monitor.embed import SentenceTransformerEmbedder, load_embedder
 from monitor.models import CopyBand, Departure, Flag, HourlyCount, Narrative, Reading
 from monitor.narratives import REMOVED, note_departure
 from monitor.placing import Placer
+from monitor.spikes import look
 from sources.collect import Intake, save_batch
 from sources.collector import Batch, Item, NewPost, Rejected, Removal, Return
 from sources.db import Base
@@ -233,6 +234,8 @@ def told(
     # The stream is read again from a little before.
     save(stream, *calls, *others, *(Rejected("unreadable", one) for one in [*raw, b"others'"]))
     assert analyse_next(sessions, embedder, now) == len(calls + others)
+    with sessions.begin() as session:
+        look(session, now)
     return calls
 
 

@@ -133,24 +133,38 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
-        "sample_labels",
+        "samples",
         sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("post_id", sa.BigInteger(), nullable=True),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("machine_level", sa.Integer(), nullable=False),
-        sa.Column("stood_for", sa.Integer(), nullable=False),
-        sa.Column("level", sa.Integer(), nullable=True),
-        sa.Column("by", sa.Integer(), nullable=True),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stood_for", sa.Double(), nullable=False),
+        sa.Column("twice", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["post_id"],
             ["posts.id"],
-            name=op.f("fk_sample_labels_post_id_posts"),
+            name=op.f("fk_samples_post_id_posts"),
             ondelete="SET NULL",
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_sample_labels")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_samples")),
+        sa.UniqueConstraint("day", "post_id", name=op.f("uq_samples_day_post_id")),
     )
-    op.create_index(op.f("ix_sample_labels_post_id"), "sample_labels", ["post_id"], unique=False)
+    op.create_index(op.f("ix_samples_post_id"), "samples", ["post_id"], unique=False)
+    op.create_table(
+        "sample_answers",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("sample_id", sa.BigInteger(), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=True),
+        sa.Column("fields", postgresql.JSONB(), server_default="{}", nullable=False),
+        sa.Column("by", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("level BETWEEN 0 AND 4", name=op.f("ck_sample_answers_level")),
+        sa.ForeignKeyConstraint(
+            ["sample_id"], ["samples.id"], name=op.f("fk_sample_answers_sample_id_samples")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sample_answers")),
+        sa.UniqueConstraint("sample_id", "by", name=op.f("uq_sample_answers_sample_id_by")),
+    )
     op.create_table(
         "alerts",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -303,7 +317,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_flags_rise",
         "flags",
-        ["narrative_id", "watch_id", "place", "level", "hour"],
+        ["narrative_id", "watch_id", "place", "level", "hour", "observed"],
         unique=True,
         postgresql_nulls_not_distinct=True,
         postgresql_where=sa.text("kind = 'spike'"),
@@ -403,8 +417,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_alerts_narrative_id"), table_name="alerts")
     op.drop_index(op.f("ix_alerts_flag_id"), table_name="alerts")
     op.drop_table("alerts")
-    op.drop_index(op.f("ix_sample_labels_post_id"), table_name="sample_labels")
-    op.drop_table("sample_labels")
+    op.drop_table("sample_answers")
+    op.drop_index(op.f("ix_samples_post_id"), table_name="samples")
+    op.drop_table("samples")
     op.drop_index(op.f("ix_situation_codings_narrative_id_week"), table_name="situation_codings")
     op.drop_table("situation_codings")
     op.drop_table("endangered")
