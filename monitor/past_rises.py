@@ -119,10 +119,9 @@ def _run(
 
     outstanding, called = [], []
     for chunk in _parts(keys):
-        series, found = examined(chunk)
+        found = examined(chunk)[1]
         outstanding.append(_standing_out(found, settings))
-        loud = (found.p <= settings.alpha).any(axis=(0, 1))
-        called += [key for key, one in zip(chunk, loud, strict=True) if one]
+        called += [chunk[n] for n in np.flatnonzero(found.p.min(axis=(0, 1)) <= settings.alpha)]
     bounds = _bounds(outstanding, tests[-hours.tested :], settings)
     spans: list[Span] = []
     for chunk in _parts(called):

@@ -32,7 +32,7 @@ from desk.models import ROLES
 from desk.security import COOKIE
 from desk.settings import Settings
 from desk.wiring import Wiring, wire
-from monitor import cases, lexicon
+from monitor import alert_lists, alerts, cap, cases, lexicon
 from monitor.codebook import MessageFields
 from monitor.models import Flag, Reading, Revision
 from monitor.narratives import hour_of
@@ -103,7 +103,10 @@ STAYING_IN = frozenset(
         *(
             "ahocorasick_rs",
             "dateparser",
+            "dateutil",
             "emoji",
+            "icalendar",
+            "krippendorff",
             "graspologic_native",
             "jinja2",
             "listparser",
@@ -351,6 +354,22 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
     session.add(PassingPost(source_id=source.id, **passing, collected_at=now))
     raw = _mark("rejected").encode()
     session.add(RejectedItem(source_id=source.id, reason="unreadable", raw=raw, at=now))
+    told = alert_lists.make(session, "Responders", False, MONICA_MONITOR, now)
+    alert_lists.add(session, told, MONICA_MONITOR, 1, MONICA_MONITOR, now)
+    alert = alerts.send(
+        session,
+        card=cap.Card(*["A line"] * len(cap.CARD)),
+        codes=cap.Codes("Expected", "Severe", "Possible"),
+        grade=cap.Grade("V1", "F", 3, "Seen"),
+        alert_list=told,
+        exercise=False,
+        flag=None,
+        place="26163",
+        stated_level=4,
+        expires_at=None,
+        by=MONICA_MONITOR,
+        now=now,
+    )
     session.flush()
 
     def every(
@@ -372,6 +391,12 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
         "case_id": [str(case.id)],
         "post_id": [str(post_id) for post_id in session.scalars(select(Reading.post_id))],
         "verb": ["pause"],
+        "alert_id": [str(alert.id)],
+        "list_id": [str(told.id)],
+        "member_id": [str(told.members[0].id)],
+        "event_id": ["1"],
+        "sample_id": ["1"],
+        "channel_id": ["1"],
     }
 
 

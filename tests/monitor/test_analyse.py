@@ -114,6 +114,8 @@ def test_two_runners_count_once(sessions, embedder, say, now):
             say(session, author, text, now)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: analyse_next(sessions, embedder, now), range(4)))
+    with sessions.begin() as session:
+        look(session, now)
     readings, narratives, hours, flags = everything(sessions)
     assert readings == 8
     assert [size for _, size in narratives] == [8]

@@ -46,7 +46,7 @@ CALLS = [
 # What stays, in the same narrative.
 OTHERS = [
     (BOB, "The missing ballots are in the depot on Mill Street, burn it down, burn the depot"),
-    (CAROL, "Ballots hidden in the Mill Street depot and nobody asks"),
+    (CAROL, "Ballots hidden in the Mill Street depot and nobody asks, they deserve to burn"),
 ]
 
 
