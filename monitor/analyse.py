@@ -137,7 +137,7 @@ def _write(
     thought: _Thought,
     now: datetime,
 ) -> None:
-    """Save what was thought, all or nothing: readings, narratives, counts, and calls to a person."""
+    """Save what was thought, all or nothing: readings, narratives, counts, calls to a person."""
     vectors = thought.vectors
     with sessions.begin() as session, placer.turn(session, vectors.shape[1]) as window:
         held = _still_unread(session, thought.posts)

@@ -33,9 +33,7 @@ class Narrative(Base):
 
     __tablename__ = "narratives"
     __table_args__ = (
-        Index(
-            "ix_narratives_words", text("to_tsvector('english', title)"), postgresql_using="gin"
-        ),
+        Index("ix_narratives_words", text("to_tsvector('english', title)"), postgresql_using="gin"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, func, select, union
 from sqlalchemy.orm import Session, sessionmaker
 
 from monitor.copies import forget_old
-from monitor.models import HourlyCount, Reading
+from monitor.models import AreaCount, HourlyCount, Reading
 from sources.collect import KEEP_REJECTS, Intake
 from sources.models import HiddenPost, PassingPost, Post, RejectedItem, Source, SourceHour
 from sources.policy import PLATFORM_OF
@@ -45,6 +45,7 @@ def retire(sessions: sessionmaker[Session], intake: Intake, clock: Callable[[], 
         _clear_aside(session, intake, clock())
         before = clock() - AGGREGATES
         session.execute(delete(HourlyCount).where(HourlyCount.hour < before))
+        session.execute(delete(AreaCount).where(AreaCount.hour < before))
         session.execute(delete(SourceHour).where(SourceHour.hour < before))
         forget_old(session, clock())
     return retired

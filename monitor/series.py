@@ -105,14 +105,14 @@ def of_narratives(
                 n = place[narrative]
                 now[n, at] = max(now[n, at], at_level[n, at])
         at_level[:, first:] = np.minimum(at_level[:, first:], now[:, first:])
-    known = np.array([(end - row.first_post_at) // HOUR + 1 for row in born], dtype=np.int64)
+    ages = [(end - hour_of(row.first_post_at)) // HOUR + 1 for row in born]
     least = settings.least_authors
     return Series(
         [Subject(narrative_id=row.id) for row in born],
         end,
         dict(zip(LEVELS, people, strict=True)),
         everyone,
-        np.clip(known, 1, HISTORY),
+        np.clip(np.array(ages, dtype=np.int64), 1, HISTORY),
         {
             level: _of_day(session, place, at_level, level, start, least)
             for level, at_level in zip(LEVELS, people, strict=True)
@@ -135,7 +135,7 @@ def of_areas(
     if kind == "watch":
         made = select(Watch.id, Watch.created_at).where(Watch.id.in_([int(key) for key in keys]))
         since |= {str(watch): max(began, at) for watch, at in session.execute(made)}
-    known = {key: min((end - at) // HOUR + 1, HISTORY) for key, at in since.items()}
+    known = {key: min((end - hour_of(at)) // HOUR + 1, HISTORY) for key, at in since.items()}
     ordered = sorted(key for key in keys if known[key] > settings.least_history)
     place = {key: n for n, key in enumerate(ordered)}
     columns = (AreaCount.key, _number(AreaCount.hour), AreaCount.authors)

@@ -1,4 +1,4 @@
-"""Alerts at the desk: sent by one, read and answered on a phone by another, taken back by a third."""
+"""Alerts at the desk: sent by one, read and answered on a phone by another, taken back again."""
 
 import re
 from collections.abc import Callable

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from monitor import retention
-from monitor.models import CopyBand, Departure, HourlyCount, Narrative, Reading
+from monitor.models import AreaCount, CopyBand, Departure, HourlyCount, Narrative, Reading
 from monitor.narratives import hour_of, note_departure
 from monitor.retention import retire
 from sources import bluesky, example, feeds, reddit
@@ -222,9 +222,12 @@ def test_counts_by_the_hour_are_kept_for_24_months(
         for age in ages:
             session.add(HourlyCount(narrative_id=narrative.id, hour=hour - age, **counts))
             session.add(SourceHour(source_id=source.id, hour=hour - age, seen=1, kept=1))
+            county = AreaCount(kind="place", key="26163", hour=hour - age, authors=1)
+            county.dangerous_authors = county.alarming_authors = 1
+            session.add(county)
     assert retire(sessions, _intake(), lambda: now) == 0
     with sessions() as session:
-        for table in (HourlyCount, SourceHour):
+        for table in (HourlyCount, SourceHour, AreaCount):
             left = sorted(hour - at for at in session.scalars(select(table.hour)))
             assert left == [3 * HOUR, 730 * DAY]
 

@@ -208,6 +208,13 @@ def test_a_newborn_narrative_needs_four_people(session, told, now, people, flagg
         )
 
 
+def test_the_hour_in_which_a_narrative_began_is_its_first(session, told, now):
+    told.hours(4, ending=1)
+    told.narrative.first_post_at += timedelta(minutes=59)
+    (flag,) = look(session, now)
+    assert flag.hour == now - HOUR
+
+
 def test_where_young_narratives_are_loud_a_loud_one_is_no_news(session, say, told, now):
     for number in range(YOUNG_NEEDED):
         past = Told(session, say, now - timedelta(days=4), f"Past {number}")
