@@ -195,8 +195,8 @@ def demo(
             "Each link below signs one person of the cast in, once:",
         ]
         for person, token in first_start.start_demo(wiring, clock()):
-            role = ", ".join(person.roles)
-            lines.append(f"  {role:8} {person.name}: {settings.address}/sign-in/{token}")
+            role = ", ".join(sorted(person.roles))
+            lines.append(f"  {role:20} {person.name}: {settings.address}/sign-in/{token}")
         run_both(wiring, lines)
 
 

@@ -120,8 +120,8 @@ def start_demo(wiring: Wiring, now: datetime) -> list[tuple[Person, str]]:
         duty_lead, comms, leader = cast[1], cast[2], cast[3]
         for name, exercise in (("Marlow Ferry responders", False), ("Drill", True)):
             told = alert_lists.make(session, name, exercise, duty_lead.id, now)
-            alert_lists.add(session, told, duty_lead.id, 1, duty_lead.id, now)
-            alert_lists.add(session, told, leader.id, 2, duty_lead.id, now)
+            alert_lists.add(session, told, leader.id, 1, duty_lead.id, now)
+            alert_lists.add(session, told, duty_lead.id, 2, duty_lead.id, now)
         voice = voices.add_voice(
             session,
             name=leader.name,

@@ -89,10 +89,17 @@ def engine(database_url: str) -> Iterator[Engine]:
 def sessions(engine: Engine) -> Iterator[sessionmaker[Session]]:
     """A session factory on empty tables. Use it where several sessions or processes take part."""
     yield make_sessions(engine)
-    tables = [table.name for table in Base.metadata.sorted_tables]
+    # Seven times faster than TRUNCATE, which makes new files for each of sixty small tables.
+    tables = [table.name for table in reversed(Base.metadata.sorted_tables)]
+    tables = ["procrastinate_periodic_defers", "procrastinate_jobs", *tables]
     with engine.begin() as connection:
-        names = ", ".join([*tables, "procrastinate_jobs", "procrastinate_periodic_defers"])
-        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        connection.execute(text("; ".join(f"DELETE FROM {name}" for name in tables)))
+        connection.execute(
+            text(
+                "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value,"
+                " false) FROM pg_sequences WHERE last_value IS NOT NULL"
+            )
+        )
 
 
 @pytest.fixture

@@ -25,6 +25,19 @@ TEXT = (
     "church hall tonight at seven: there is soup, and time for every question."
 )
 
+ALERT = {
+    "headline": "A march on the families at the old warehouse may come tonight",
+    "what": "Neighbours blame newcomers for the water and speak of driving them out.",
+    "where": "The old warehouse, Marlow Ferry",
+    "when": "Tonight, after dark",
+    "how_sure": "Read at its source. Nobody on the spot has been asked yet.",
+    "who": "The families who live there, and those who want to march",
+    "asked": "Be at the church hall from six. Call the families and the sheriff's liaison.",
+    "not_to_do": "Do not go to the warehouse alone, and do not answer online.",
+    "signal": "The pastor has heard of it after the service.",
+    "why": "I read the posts at their source",
+}
+
 
 def picture(page: Page, name: str) -> None:
     for width, height in (WIDE, PHONE):
@@ -46,12 +59,15 @@ def walk(browser: Browser, links: dict[str, str]) -> None:
     told = f"{len(STORY.read_text().splitlines())} posts kept"  # the story is over
     expect(maya.locator("#now")).to_contain_text(told, timeout=400_000)
     picture(maya, "now")
-    maya.goto(maya.url + "narratives")
+    maya.goto(maya.url + "queue")
+    picture(maya, "queue")
+    maya.goto(maya.url.rpartition("/queue")[0] + "/narratives")
     picture(maya, "narratives")
     maya.get_by_role("link", name=re.compile("harborites", re.IGNORECASE)).first.click()
     picture(maya, "narrative")
     maya.get_by_label("What you saw").fill("A dozen neighbours wish harm on the families.")
     maya.get_by_role("button", name="Confirm").click()
+    warn(browser, links, maya.url)
     jonah = enter(browser, links["comms"])
     jonah.goto(maya.url)
     jonah.get_by_label("Norm statement").check()
@@ -66,6 +82,11 @@ def walk(browser: Browser, links: dict[str, str]) -> None:
     jonah.get_by_label("Send at").fill(f"{soon:%Y-%m-%dT%H:%M}")
     jonah.get_by_role("button", name="Save and submit").click()
     ruth = enter(browser, links["leader"])
+    ruth.get_by_role("button", name="Read it").click()
+    picture(ruth, "alert")
+    ruth.get_by_role("button", name="I have it").click()
+    expect(ruth.get_by_text("that you have it")).to_be_visible()
+    ruth.goto(ruth.url.rpartition("/alerts")[0])
     ruth.get_by_role("button", name="Read and decide").click()
     picture(ruth, "approve")
     ruth.get_by_role("button", name="Approve exactly this").click()
@@ -75,6 +96,24 @@ def walk(browser: Browser, links: dict[str, str]) -> None:
     picture(ruth, "calendar")
     ruth.goto(ruth.url.rpartition("/calendar")[0] + "/sources")
     picture(ruth, "sources")
+
+
+def warn(browser: Browser, links: dict[str, str], narrative: str) -> None:
+    """Dana codes the situation of what Maya confirmed, and warns people."""
+    dana = enter(browser, links["duty"])
+    dana.goto(f"{narrative}/situation")
+    for factor, step in (("speaker", 1), ("audience", 2), ("context", 2), ("reach", 1)):
+        dana.locator(f"[name={factor}][value='{step}']").check()
+    dana.get_by_label("Why").fill("A march on the warehouse is called for tonight.")
+    picture(dana, "situation")
+    dana.get_by_role("button", name="Save my coding").click()
+    dana.goto(narrative)
+    dana.get_by_role("button", name="Warn people").click()
+    for line, words in ALERT.items():
+        dana.locator(f"[name={line}]").fill(words)
+    dana.get_by_role("button", name="Send it now").click()
+    expect(dana.get_by_role("heading", level=1)).to_have_text(ALERT["headline"])
+    expect(dana.get_by_text("not yet")).to_be_visible()
 
 
 def main() -> None:
@@ -92,7 +131,7 @@ def main() -> None:
             assert process.stdout is not None
             links = {}
             for line in process.stdout:
-                if found := re.match(r"\s+(\w+)\s.*(http\S+)", line):
+                if found := re.match(r"\s+(\w+).*(http\S+)", line):
                     links[found[1]] = found[2]
                 if "Ctrl-C" in line:
                     break

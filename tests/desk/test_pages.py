@@ -153,8 +153,7 @@ def _warn(session: Session, now: datetime) -> None:
             alerts.cancel(session, alert, "The drill is over", "unknown", 1, now)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "light"), (390, "dark")])
 def test_every_page(
     furnished: Wiring,
     cast: Cast,

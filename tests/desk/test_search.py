@@ -66,6 +66,7 @@ def test_the_box_is_one_key_away(
     page = browsing(cast.monitor).new_page()
     page.goto("/")
     page.get_by_role("link", name="Search").click()
+    expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("bridge")
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="the bridge rumour").first).to_be_visible()
