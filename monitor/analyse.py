@@ -15,6 +15,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from monitor import codings, life_safety
+from monitor.areas import counties_in
 from monitor.codebook import MessageFields, as_stored
 from monitor.copies import group_of
 from monitor.cued import Assessment, Reason
@@ -23,7 +24,7 @@ from monitor.flags import warn
 from monitor.graph import Floats
 from monitor.incitement import ALARMING_LEVEL, LANGUAGES, NOT_SCORED, Scorer
 from monitor.languages import language_of, reads
-from monitor.models import DANGEROUS_LEVEL, Departure, Reading
+from monitor.models import DANGEROUS_LEVEL, Departure, PostCounty, Reading
 from monitor.narratives import hour_of
 from monitor.placing import Candidate, Placer
 from monitor.readers import scorer_in_force
@@ -49,6 +50,7 @@ class _Thought:
     scorer: Scorer
     vectors: Floats  # a row for each post
     assessments: dict[int, Assessment]
+    counties: dict[int, set[str]]  # FIPS of those that a post names
     missed: set[tuple[int, int]]  # (post, watch): the post does not speak of the watch's subject
     unasked: set[int]  # no watch asks for them, or one whose subject they may miss; none is grave
 
@@ -127,7 +129,8 @@ def _think(
     grave = {post.id for post in posts if assessments[post.id].level >= ALARMING_LEVEL}
     missed = misses(embedder, posts, vectors, asked)
     unasked = {post.id for post in posts if asked[post.id] or post.alarming} - grave
-    return _Thought(posts, langs, scorer, vectors, assessments, missed, unasked)
+    counties = {post.id: counties_in(post.text, post.card) for post in posts}
+    return _Thought(posts, langs, scorer, vectors, assessments, counties, missed, unasked)
 
 
 def _write(
@@ -158,6 +161,13 @@ def _write(
         ]
         if rows:
             session.execute(insert(Reading), rows)
+        named = [
+            {"post_id": post.post_id, "fips": fips}
+            for post in arrivals
+            for fips in sorted(thought.counties[post.post_id])
+        ]
+        if named:
+            session.execute(insert(PostCounty), named)
         placer.place(session, window, arrivals, now)
         for story in life_safety.call(session, [post.post_id for post in arrivals], now):
             if story in window.stories:

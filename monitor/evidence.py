@@ -12,13 +12,11 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, joinedload
 
-from monitor import areas
 from monitor.counters import voices
 from monitor.flags import telling
-from monitor.models import LEVEL_NAMES, Reading
+from monitor.models import LEVEL_NAMES, PostCounty, Reading
 from monitor.portrait import READ_FOR_PLACES, places_named
 from monitor.series import Subject
-from sources.db import among
 from sources.models import Post, PostWatch
 
 EXPLAINING_POSTS = 5
@@ -36,7 +34,7 @@ def of(
     ``called``: the hours that were called; ``rise``: all of it so far.
     """
     authors = voices_in(session, subject, level, called)
-    everyone = None if subject.place else max(authors, voices_in(session, subject, 0, called))
+    everyone = max(authors, voices_in(session, subject, 0, called))
     platforms = _platforms(session, subject, level, rise)
     return {
         "authors": authors,
@@ -107,7 +105,9 @@ def _said(session: Session, subject: Subject, level: int, hours: Hours) -> Colum
     """The posts of a subject at a level or above, of Reading joined with Post."""
     within = Reading.hour.between(*hours) & (Reading.level >= level)
     if subject.place is not None:
-        return among(Reading.post_id, areas.posts_naming(session, subject.place, *hours, level))
+        named = PostCounty.post_id == Reading.post_id
+        places = select(PostCounty.post_id).where(named, PostCounty.fips == subject.place)
+        return within & places.exists()
     if subject.watch_id is not None:
         asked = PostWatch.post_id == Reading.post_id
         theirs = select(PostWatch.post_id).where(asked, PostWatch.watch_id == subject.watch_id)

@@ -272,6 +272,18 @@ class HourlyCount(Base):
     alarming_authors: Mapped[int] = mapped_column(default=0, server_default="0")  # at M3 or above
 
 
+class PostCounty(Base):
+    """A county that a post names, by itself or by a city in it. Nobody is located by it."""
+
+    __tablename__ = "post_counties"
+    __table_args__ = (Index(None, "fips", "post_id"),)
+
+    post_id: Mapped[int] = mapped_column(
+        ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True
+    )
+    fips: Mapped[str] = mapped_column(Text, primary_key=True)
+
+
 class AreaCount(Base):
     """Voices of one watch or one county in one hour, over all narratives: never lowered."""
 

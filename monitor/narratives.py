@@ -21,6 +21,7 @@ from monitor.models import (
     Reading,
 )
 from monitor.titles import retitle
+from sources.db import UTCDateTime
 from sources.models import Post
 
 HOUR = timedelta(hours=1)
@@ -29,6 +30,7 @@ RECENT = timedelta(days=7)  # how far before its last post a narrative is judged
 REMOVED = "All its posts were removed"  # the title of a narrative that has none left
 SHOWN = 100  # narratives on one page
 SERIES_HOURS = 24 * 7  # the longest timeline
+SERIES_DAYS = 60  # shown by the day
 NEAR = 0.5  # cosine of two centroids: the subject may be the same
 NEAR_SHOWN = 8
 COORDINATED = 3  # accounts that carry one text: fewer is a person and a friend
@@ -70,6 +72,21 @@ class Hour:
     authors: int = 0
     dangerous_posts: int = 0
     dangerous_authors: int = 0
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of a narrative. People are told apart within an hour, so the loudest one stands."""
+
+    day: datetime  # its first moment, UTC
+    posts: int
+    dangerous_posts: int
+    loudest: int  # authors at M2 or above in the hour that had most of them
+
+    @property
+    def share(self) -> float:
+        """Of dangerous posts, 0 to 1."""
+        return self.dangerous_posts / self.posts if self.posts else 0.0
 
 
 def family(narrative: Narrative) -> Select[int]:
@@ -321,6 +338,24 @@ def hourly_series(session: Session, narrative: Narrative, hours: int = SERIES_HO
     length = (last - first) // HOUR + 1
     moments = [first + step * HOUR for step in range(length)]
     return [counted.get(moment, Hour(moment)) for moment in moments]
+
+
+def daily_series(session: Session, narrative: Narrative, days: int = SERIES_DAYS) -> list[Day]:
+    """The narrative by the day (UTC), as first counted: the days that had posts, newest first."""
+    day = func.date_trunc("day", HourlyCount.hour, "UTC", type_=UTCDateTime)
+    since = narrative.last_post_at - timedelta(days=days)
+    rows = session.execute(
+        select(
+            day,
+            func.sum(HourlyCount.posts),
+            func.sum(HourlyCount.dangerous_posts),
+            func.max(HourlyCount.dangerous_authors),
+        )
+        .where(HourlyCount.narrative_id == narrative.id, HourlyCount.hour > since)
+        .group_by(day)
+        .order_by(day.desc())
+    )
+    return [Day(*row) for row in rows]
 
 
 def hour_of(moment: datetime) -> datetime:

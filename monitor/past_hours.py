@@ -50,7 +50,7 @@ class Past:
 
     keys: list[Any]
     counts: Counts
-    totals: Counts | None  # authors of all posts; None where they are not counted
+    totals: Counts  # authors of all posts
     known: NDArray[np.int64]  # hours of history, up to the last one
     untold: set[tuple[int, int]] = field(default_factory=set)  # series and hours: see ``Span.few``
 
@@ -145,8 +145,7 @@ def load(session: Session, counted: Counted, keys: list[Any], hours: Hours) -> P
     known = np.full(len(keys), hours.all)
     for key, born in _births(session, counted, keys).items():
         known[at[key]] = hours.all - min(hours.all, max(0, hours.at(born)))
-    # All posts of a county are not counted, only those in the hours of dangerous ones.
-    return Past(keys, counts, totals if counted.kind != "place" else None, known)
+    return Past(keys, counts, totals, known)
 
 
 def _births(session: Session, counted: Counted, keys: list[Any]) -> dict[Any, datetime]:

@@ -65,7 +65,7 @@ class Series:
     subjects: Sequence[Subject]
     end: datetime
     people: Mapping[int, Ints]  # by LEVELS
-    everyone: Ints | None  # authors of all posts; None where they are not counted
+    everyone: Ints  # authors of all posts
     known: Ints  # hours since the first post, or since the area is counted
     day: Mapping[int, Ints] = field(default_factory=dict)  # different people in the day to each
 
@@ -125,7 +125,7 @@ def of_areas(
 ) -> Series:
     """The series of watches (by id) or counties (by FIPS): ``kind`` and ``keys`` of AreaCount.
 
-    Hours in which no dangerous post was read were not counted; nobody dangerous was in them. Areas
+    Hours in which no dangerous post was read anywhere were not counted. Areas
     known for less than ``least_history`` are left out: no past ones tell what young ones are like.
     """
     start = end - (HISTORY - 1) * HOUR
@@ -149,7 +149,7 @@ def of_areas(
         [Subject(watch_id=int(key)) if kind == "watch" else Subject(place=key) for key in ordered],
         end,
         dict(zip(LEVELS, people, strict=True)),
-        everyone if kind == "watch" else None,
+        everyone,
         np.array([known[key] for key in ordered], dtype=np.int64),
     )
 

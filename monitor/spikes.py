@@ -90,11 +90,11 @@ def about(session: Session, rise: Rise) -> dict[str, Any]:
     """What a flag tells beside its numbers (Flag.about), of posts that stand; no words of theirs.
 
     ``authors``: independent voices at the flag's level in its hours; ``everyone``: of all posts
-    there, and ``share`` the part that is dangerous, 0 to 1 (both None for a county, whose other
-    posts are not counted). Of the whole rise: ``platforms`` {name: posts}, ``crossed`` whether they
-    are more than one, ``places`` [[FIPS of a county or state, posts that name it]], and ``copies``
-    the most accounts that carried one text. ``effect``: observed / expected. ``loudest``: people in
-    the flag's hour at each level, {"2": n, "3": n}. ``clear``: how the rise was over, or None.
+    there, and ``share`` the part that is dangerous, 0 to 1. Of the whole rise: ``platforms``
+    {name: posts}, ``crossed`` whether they are more than one, ``places`` [[FIPS of a county or
+    state, posts that name it]], and ``copies`` the most accounts that carried one text. ``effect``:
+    observed / expected. ``loudest``: people in the flag's hour at each level, {"2": n, "3": n}.
+    ``clear``: how the rise was over, or None.
     """
     hour, event = rise.called
     first = hour - (event.hours - 1) * HOUR

@@ -167,6 +167,7 @@ def narrative_page(
         flagged_hours={flag.hour for flag in raised},
         confirmed=flags.confirmation_of(session, narrative) is not None,
         series=narratives.hourly_series(session, narrative),
+        days=narratives.daily_series(session, narrative),
         texts=narratives.texts_of(session, narrative, TEXTS_SHOWN),
         portrait=portrait(session, narrative),
         claims=claims_of(session, narrative),

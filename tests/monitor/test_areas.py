@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 
 from monitor import areas
 from monitor.areas import counties_in
-from monitor.models import AreaCount, Flag
+from monitor.models import AreaCount, Flag, PostCounty
 from monitor.spikes import look
 from sources.matching import Rule
 from sources.models import Post, PostWatch
@@ -117,14 +117,34 @@ def test_a_watch_rises_over_narratives_that_do_not(town, watch):
 def test_a_county_rises_where_posts_name_it(town):
     seen_before(town, "place", "06037")
     scattered(town, 6, danger=IN_DETROIT)
+    scattered(town, 2, danger=IN_DETROIT.replace("they should be shot", "a parade went past"))
     scattered(town, 6)
     town.read()
     (flag,) = town.watch()
-    assert counted(town, kind="place", key=WAYNE) == [(0, 6, 6)]
+    assert counted(town, kind="place", key=WAYNE) == [(8, 6, 6)]
     assert flag.place == WAYNE
-    assert flag.about["share"] is None
+    assert flag.about["share"] == 6 / 8
     assert flag.about["places"][0] == [WAYNE, 6]
     assert flag.test.startswith("count")
+
+
+def test_calm_voices_of_a_county_are_counted_and_call_nobody(town):
+    """Its share is told from them: also in hours in which others alone were dangerous."""
+    seen_before(town, "place", WAYNE)
+    scattered(town, 5, danger=IN_DETROIT.replace("they should be shot", "a parade went past"))
+    scattered(town, 1)
+    town.read()
+    assert town.watch() == []
+    assert counted(town, kind="place", key=WAYNE)[-1] == (5, 0, 0)
+
+
+def test_the_counties_of_a_post_go_with_it(town):
+    ids = scattered(town, 1, danger=IN_DETROIT)
+    town.read()
+    with town.sessions.begin() as session:
+        assert session.scalars(select(PostCounty.fips)).all() == [WAYNE]
+        session.execute(delete(Post).where(Post.id.in_(ids)))
+        assert session.scalars(select(PostCounty.fips)).all() == []
 
 
 def test_an_area_known_for_less_than_a_day_is_not_told_of(town, watch):

@@ -8,6 +8,7 @@ from monitor.analyse import analyse_next, consider_next
 from monitor.models import HourlyCount, Narrative, Reading
 from monitor.narratives import (
     count_narratives,
+    daily_series,
     hourly_series,
     list_narratives,
     texts_of,
@@ -176,6 +177,24 @@ def test_silent_hours_are_part_of_the_series(sessions, embedder, say, now):
         series = hourly_series(session, session.scalars(select(Narrative)).one())
         assert [hour.posts for hour in series] == [4, 0, 0, 1]
         assert [hour.authors for hour in series] == [4, 0, 0, 1]
+
+
+def test_days_are_utc_and_tell_the_loudest_hour(sessions, embedder, say, now):
+    midnight = now.replace(hour=0)
+    with sessions.begin() as session:
+        for hours, (author, text) in zip((-1, 0, 0, 1, 1), FERRY, strict=True):
+            say(session, author, text, midnight + timedelta(hours=hours))
+    read_all(sessions, embedder, now)
+    with sessions.begin() as session:
+        for row in session.scalars(select(HourlyCount).where(HourlyCount.hour >= midnight)):
+            row.dangerous_posts, row.dangerous_authors = 1, row.hour.hour + 1
+    with sessions() as session:
+        days = daily_series(session, session.scalars(select(Narrative)).one())
+    assert [(one.day, one.posts) for one in days] == [
+        (midnight, 4),
+        (midnight - timedelta(days=1), 1),
+    ]
+    assert [(one.share, one.loudest) for one in days] == [(0.5, 2), (0, 0)]
 
 
 def test_titles_are_telling_and_calm():

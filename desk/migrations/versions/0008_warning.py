@@ -23,6 +23,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_alert_lists_name")),
     )
     op.create_table(
+        "post_counties",
+        sa.Column("post_id", sa.BigInteger(), nullable=False),
+        sa.Column("fips", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["post_id"],
+            ["posts.id"],
+            name=op.f("fk_post_counties_post_id_posts"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("post_id", "fips", name=op.f("pk_post_counties")),
+    )
+    op.create_index(op.f("ix_post_counties_fips_post_id"), "post_counties", ["fips", "post_id"])
+    op.create_table(
         "area_counts",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -437,4 +450,5 @@ def downgrade() -> None:
     op.drop_table("trigger_events")
     op.drop_table("thresholds")
     op.drop_table("area_counts")
+    op.drop_table("post_counties")
     op.drop_table("alert_lists")
