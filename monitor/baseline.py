@@ -7,11 +7,12 @@ stands out is learned as no more than what just stands out: an outbreak does not
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
 DAY, WEEK = 24, 168  # hours
@@ -88,10 +89,10 @@ class Baseline:
 
     def __init__(self, series: int, prior: Prior) -> None:
         def zeros(*rows: int) -> Floats:
-            return np.zeros((*rows, series))
+            return np.zeros((*rows, series), np.float32)  # half the memory to go through
 
         self.prior = prior
-        self.faith = np.ones(series)  # in the prior
+        self.faith = np.ones(series, np.float32)  # in the prior
         self.authors, self.hours = zeros(), zeros()  # seen, and hours in which, season taken out
         self.rhythm = [zeros(2, slots) for slots, _ in RHYTHMS]  # seen, and expected without it
         self.excess, self.squares = zeros(), zeros()
@@ -141,19 +142,26 @@ class Baseline:
         deviation = np.sqrt(variance)
         off = authors - mean
         most = MOST_TAUGHT * deviation
-        # A young series may stand anywhere: until it has a day, its own hours are all there is.
-        weight = alive / np.where(young, 1.0, np.maximum(1.0, (off - 1) / most)) ** 2
-        taught = np.where(young, authors, np.minimum(authors, mean + 1 + most))
-        self.faith *= np.where(alive, _kept(PRIOR_HALF_LIFE), 1.0)
+        weight = 1 / np.square(np.maximum(1, (off - 1) / most))
+        taught = np.minimum(authors, mean + 1 + most)
+        grown = bool(alive.all()) and not young.any()  # as it is in most hours: no more to do
+        if grown:
+            self.faith *= _kept(PRIOR_HALF_LIFE)
+        else:
+            # A young series may stand anywhere: until it has a day, its own hours are all there is.
+            weight = np.where(young, 1, weight) * alive
+            taught = np.where(young, authors, taught)
+            self.faith *= np.where(alive, np.float32(_kept(PRIOR_HALF_LIFE)), np.float32(1))
         season = math.prod(expected.factors)
         _fade(_kept(LEVEL_HALF_LIFE), self.authors, self.hours, self.dangerous, self.all)
         self.authors += weight * taught
         self.hours += weight * season
         if everyone is not None:
-            self._learn_share(authors, everyone, expected, weight, young)
+            self._learn_share(authors, everyone, expected, weight, None if grown else young)
 
         # A rhythm and a spread are told from a level, and a young series has none yet.
-        weight = np.where(young, 0.0, weight)
+        if not grown:
+            weight = weight * ~young
         # Where hours spread more than counts do, an hour tells as little as fewer people would.
         worth = weight / (1 + expected.spread * mean)
         usual = worth * expected.level * season
@@ -185,20 +193,30 @@ class Baseline:
         return known, level, factors, doubts
 
     def _learn_share(
-        self, dangerous: Floats, everyone: Floats, expected: Expected, weight: Floats, young: Bools
+        self,
+        dangerous: Floats,
+        everyone: Floats,
+        expected: Expected,
+        weight: Floats,
+        young: Bools | None,
     ) -> None:
         share = expected.share
         single = share * (1 - share)
-        variance = everyone * single * (1 + np.maximum(everyone - 1, 0) * expected.likeness)
+        others = np.maximum(everyone - 1, 0)
+        once = everyone * single
+        variance = once * (1 + others * expected.likeness)
         mean = everyone * share
-        most = np.where(young, everyone, mean + 1 + MOST_TAUGHT * np.sqrt(variance))
+        most = mean + 1 + MOST_TAUGHT * np.sqrt(variance)
+        pairs = weight * others
+        if young is not None:
+            most = np.where(young, everyone, most)
+            pairs = pairs * ~young
         _fade(_kept(RHYTHM_HALF_LIFE), self.share_excess, self.pairs)
         self.dangerous += weight * np.minimum(np.minimum(dangerous, most), everyone)
         self.all += weight * everyone
-        off = np.minimum((dangerous - mean) ** 2, MOST_SPREAD**2 * variance)
-        pairs = np.where(young | (everyone < 2), 0.0, weight * (everyone - 1))
-        self.share_excess += np.where(pairs > 0, weight * (off - everyone * single), 0)
-        self.pairs += single * everyone * pairs
+        off = np.minimum(np.square(dangerous - mean), MOST_SPREAD**2 * variance)
+        self.share_excess += (pairs > 0) * weight * (off - once)
+        self.pairs += once * pairs
 
 
 def _slots(hour_of_week: int) -> tuple[int, int, int]:

@@ -16,7 +16,7 @@ class Cusum:
 
     def __init__(self, n: int, needed: float) -> None:
         self.needed = needed
-        self.value, self.hours, self.observed, self.expected = np.zeros((4, n))
+        self.value, self.hours, self.observed, self.expected = np.zeros((4, n), np.float32)
 
     def add(self, y: Floats, mean: Floats, size: Floats, expected: Expected, known: Bools) -> None:
         """Weigh an hour: the log-likelihood ratio of a rise (Höhle and Paul 2008).

@@ -9,7 +9,6 @@ tested in that hour (Benjamini-Hochberg), with enough people and enough effect.
 
 import math
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +24,6 @@ TESTS = ("count", "share", "count cusum", "share cusum")
 COUNT, SHARE, COUNT_CUSUM, SHARE_CUSUM = range(4)
 FAR = 2.0  # standard deviations
 SUMMED = WEEK  # hours before the first one tested from where the CUSUMs run: they forget in days
-THREADS = 2
 CHUNK = 8_192  # series taken together: their sums fit a processor's cache
 
 
@@ -103,9 +101,9 @@ def examine(
         )
         _walk(found, some, data, born[some], hour_of_week, prior, settings)
 
-    # NumPy lets go of the interpreter while it reckons, so that threads use both cores.
-    with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(take, range(0, n, CHUNK)))
+    # One thread: two take longer here, for each step is short and they wait for each other.
+    for start in range(0, n, CHUNK):
+        take(start)
     return found
 
 
@@ -141,10 +139,11 @@ def _by_hour(of_series: NDArray[Any]) -> NDArray[Any]:
 
 def _empty(hours: int, n: int) -> Found:
     def of(*more: int) -> Floats:
-        return np.zeros((*more, hours, n))
+        return np.zeros((*more, hours, n), np.float32)
 
+    chances = np.ones((4, hours, n))  # small ones matter: in double precision
     sums = (of(2), of(2), of(2))
-    return Found(of(), of(), of(), of(), of(), of(), of(4) + 1, *sums, of() > 0)
+    return Found(of(), of(), of(), of(), of(), of(), chances, *sums, of() > 0)
 
 
 def _walk(
@@ -175,8 +174,8 @@ def _walk(
                 alive=born <= old,
                 young=old - born < settings.least_history,
             )
-        y = counts[t].astype(np.float64)
-        everyone = None if totals is None else totals[t].astype(np.float64)
+        y = counts[t].astype(np.float32)
+        everyone = None if totals is None else totals[t].astype(np.float32)
         expected = baseline.expect(week)
         recent.append((y, everyone, expected))
         known = t - born >= settings.least_history
@@ -230,8 +229,8 @@ def _as_count(everyone: Floats, expected: Expected) -> tuple[Floats, Floats]:
 
 
 def _count_p(y: Floats, expected: Expected, where: Bools) -> Floats:
-    p = np.ones_like(y)
-    mean, size = expected.mean[where], expected.size[where]
+    p = np.ones(y.shape)
+    mean, size = _double(expected.mean[where]), _double(expected.size[where])
     p[where] = nbinom.sf(y[where] - 1, size, size / (size + mean))
     return p
 
@@ -239,7 +238,7 @@ def _count_p(y: Floats, expected: Expected, where: Bools) -> Floats:
 def _share_p(
     y: Floats, everyone: Floats, expected: Expected, where: Bools, settings: Settings
 ) -> Floats:
-    p = np.ones_like(y)
+    p = np.ones(y.shape)
     mean = everyone * expected.share
     spread = 1 + np.maximum(everyone - 1, 0) * expected.likeness
     # Fewer people than usual are no rise, however large their share; and what is not far out by
@@ -250,7 +249,7 @@ def _share_p(
     for i in range(0, len(at), 256):  # scipy's betabinom.sf sums in Python, 50 times slower
         few = at[i : i + 256]
         people, least = np.floor(everyone[few]), np.ceil(np.minimum(y, everyone)[few])
-        a, b = beta_shapes(expected.share[few], expected.likeness[few])
+        a, b = beta_shapes(_double(expected.share[few]), _double(expected.likeness[few]))
         counts = least[:, None] + np.arange(int((people - least).max()) + 1)
         tail = betabinom.pmf(counts, people[:, None], a[:, None], b[:, None]).sum(axis=1)
         # Both those who are dangerous and the others spread, so that shares have a heavier tail
@@ -259,6 +258,11 @@ def _share_p(
         other = nbinom.sf(y[few] - 1, size[few], size[few] / (size[few] + usual[few]))
         p[few] = np.minimum(np.maximum(tail, other), 1)
     return p
+
+
+def _double(few: Floats) -> Floats:
+    """In double precision: tails of distributions are differences of large numbers."""
+    return few.astype(np.float64)
 
 
 def beta_shapes(share: Floats, likeness: Floats) -> tuple[Floats, Floats]:

@@ -201,7 +201,7 @@ def test_a_newborn_narrative_needs_four_people(session, told, now, people, flagg
     found = look(session, now)
     assert len(found) == flagged
     for flag in found:
-        assert flag.expected == Prior().rate
+        assert flag.expected == pytest.approx(Prior().rate)
         assert any(
             "It is young: 1 hour to compare with, so that a rate of 0.15" in reason["text"]
             for reason in flag.reasons
