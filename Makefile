@@ -75,7 +75,7 @@ test-parts:
 	else echo "npm is missing: tests on a real AT Protocol server will be skipped. Debian: sudo apt-get install nodejs npm g++; macOS: brew install node"; fi
 
 # Two files of tests at once, each process with servers of its own: half the time on two cores.
-TOGETHER := -n 2 --dist loadfile --no-loadscope-reorder
+TOGETHER := -n 2 --dist loadfile
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-package torch --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet

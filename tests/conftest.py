@@ -27,15 +27,6 @@ BROWSER_FLAGS = (
 )
 
 
-# Files that wait for processes to start and end take minutes, however few their tests: first, so
-# that neither of two processes is left alone with them.
-SLOW_FILES = ("test_journey", "test_worker", "test_faults", "test_streams", "test_retrain")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.stem not in SLOW_FILES)
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
