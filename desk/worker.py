@@ -33,7 +33,7 @@ from sources.recheck import recheck_due
 
 BATCH = 256  # posts analysed in one transaction
 POLLS = 4  # sources polled at once; the other jobs always find a free place
-CONCURRENCY = POLLS + 8
+CONCURRENCY = POLLS + 13  # a place for each of the jobs below
 URGENT = 10  # priority of deliveries over whatever else waits
 GRACE = 10.0  # seconds for jobs to end when the worker is asked to stop
 

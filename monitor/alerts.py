@@ -29,7 +29,6 @@ from monitor.models import (
     Flag,
     Narrative,
     Reading,
-    Verification,
 )
 from monitor.narratives import family
 from monitor.situations import danger_of
@@ -200,11 +199,6 @@ def alerts_on(session: Session, flag: Flag) -> Sequence[Alert]:
     if flag.narrative is not None:
         on |= Alert.narrative_id.in_(family(flag.narrative))
     return _alerts(session, on, None, Alert.id.desc())
-
-
-def verification_of(alert: Alert) -> Verification:
-    """The grade that holds: the newest."""
-    return alert.verifications[-1]
 
 
 def _alerts(

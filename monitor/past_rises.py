@@ -11,13 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Integer, and_, func, select
 from sqlalchemy.orm import Session
 
 from monitor.baseline import DAY, Floats, Prior
-from monitor.counters import voices
 from monitor.detect import COUNT_CUSUM, TESTS, Found, Settings, examine
-from monitor.models import Reading
 from monitor.narratives import HOUR
 from monitor.past_hours import (
     BEFORE,
@@ -32,9 +29,7 @@ from monitor.past_hours import (
     tested,
 )
 from monitor.rises import Event, events
-from monitor.series import prior_of_narratives
-from sources.db import UTCDateTime, unnested
-from sources.models import Post
+from monitor.series import prior_of_narratives, voices_of_day
 
 # Series examined at once: 20 arrays of 8 bytes for each of them and each hour of four weeks come to
 # 220 MB, and the course of the rises as much again.
@@ -170,26 +165,8 @@ def _tell_apart(
     if not unsure:
         return
     at = [hours.begin + (first + t) * HOUR for _, t in unsure]
-    cells = unnested(
-        narrative=(Integer, [series.keys[n] for n, _ in unsure]),
-        hour=(UTCDateTime, at),
-        day=(UTCDateTime, [hour - DAY * HOUR for hour in at]),
-    )
-    rows = session.execute(
-        select(cells.c.narrative, cells.c.hour, func.least(*voices()))
-        .join(
-            Reading,
-            and_(
-                Reading.narrative_id == cells.c.narrative,
-                Reading.hour <= cells.c.hour,
-                Reading.hour > cells.c.day,
-                Reading.level >= level,
-            ),
-        )
-        .join(Post, Post.id == Reading.post_id)
-        .group_by(cells.c.narrative, cells.c.hour)
-    )
-    people = {(narrative, hour): number for narrative, hour, number in rows}
+    cells = [(series.keys[n], hour) for (n, _), hour in zip(unsure, at, strict=True)]
+    people = voices_of_day(session, cells, level)
     for (n, t), hour in zip(unsure, at, strict=True):
         number = people.get((series.keys[n], hour))
         if number is None:

@@ -257,24 +257,37 @@ def _of_day(
     if not len(unsure):
         return loudest
     ids = list(place)
-    cells = unnested(
-        narrative=(Integer, [ids[n] for n, _ in unsure]),
-        hour=(UTCDateTime, [start + int(at) * HOUR for _, at in unsure]),
-        day=(UTCDateTime, [start + (int(at) - DAY) * HOUR for _, at in unsure]),
+    cells = [(ids[n], start + int(at) * HOUR) for n, at in unsure]
+    for (narrative, hour), number in voices_of_day(session, cells, level).items():
+        n, at = place[narrative], (hour - start) // HOUR
+        loudest[n, at] = max(loudest[n, at], number)
+    return loudest
+
+
+def voices_of_day(
+    session: Session, cells: Sequence[tuple[int, datetime]], level: int
+) -> dict[tuple[int, datetime], int]:
+    """By narrative and hour: different people at a level or above in the 24 hours that end with it.
+
+    Of posts that still stand; a cell that has none is left out.
+    """
+    asked = unnested(
+        narrative=(Integer, [narrative for narrative, _ in cells]),
+        hour=(UTCDateTime, [hour for _, hour in cells]),
+        day=(UTCDateTime, [hour - DAY * HOUR for _, hour in cells]),
     )
-    counted = session.execute(
-        select(cells.c.narrative, _number(cells.c.hour), func.least(*voices()))
+    rows = session.execute(
+        select(asked.c.narrative, asked.c.hour, func.least(*voices()))
         .join(
             Reading,
             and_(
-                Reading.narrative_id == cells.c.narrative,
-                Reading.hour <= cells.c.hour,
-                Reading.hour > cells.c.day,
+                Reading.narrative_id == asked.c.narrative,
+                Reading.hour <= asked.c.hour,
+                Reading.hour > asked.c.day,
                 Reading.level >= level,
             ),
         )
         .join(Post, Post.id == Reading.post_id)
-        .group_by(cells.c.narrative, cells.c.hour)
-    ).all()
-    (exact,) = _filled(place, counted, start, 1)
-    return np.maximum(loudest, exact)
+        .group_by(asked.c.narrative, asked.c.hour)
+    )
+    return {(narrative, hour): number for narrative, hour, number in rows}

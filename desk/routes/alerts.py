@@ -312,6 +312,7 @@ def _form(
         "alerts/new.html",
         status,
         flag=flag,
+        earlier=alerts.alerts_on(visit.session, flag) if flag else [],
         danger=danger,
         form=proposed | dict(typed),
         again=bool(typed),

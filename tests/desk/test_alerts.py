@@ -147,6 +147,9 @@ def test_an_alert_from_a_flag_to_its_review_on_two_screens(
 
     desk.reload()
     expect(desk.get_by_text("not yet")).to_have_count(0)
+    other = browsing(cast.duty_lead).new_page()  # whoever is about to warn of it again is told
+    other.goto(f"/alerts/new?flag={flag_id}")
+    expect(other.get_by_text("An alert on this went out already")).to_be_visible()
     desk.get_by_label("Response chosen").fill("Two mediators")
     desk.get_by_role("button", name=re.compile("Response chosen")).click()
     expect(desk.locator("#clock")).to_contain_text("Two mediators")
