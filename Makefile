@@ -33,13 +33,15 @@ demo: install ## open the desk on the built-in example town
 	@$(BIN)/breakwater demo
 
 test: $(VENV)/installed-dev test-parts ## install what is missing and run every test
-	$(BIN)/python -m pytest $(TOGETHER)
+	$(ONE_THREAD) $(BIN)/python -m pytest $(TOGETHER)
 
 check: $(VENV)/installed-dev test-parts ## what must pass before a push: format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest $(TOGETHER)
+	@echo "$(BIN)/mypy, while the tests run: most of them wait for something"; \
+	$(BIN)/mypy & types=$$!; \
+	$(ONE_THREAD) $(BIN)/python -m pytest $(TOGETHER); tests=$$?; \
+	wait $$types && exit $$tests
 
 format: $(VENV)/installed-dev ## mend what ruff can mend
 	$(BIN)/ruff format .
@@ -74,8 +76,11 @@ test-parts:
 	       cd tests/pds && npm ci --silent --no-fund --no-audit && touch node_modules/.package-lock.json; }; \
 	else echo "npm is missing: tests on a real AT Protocol server will be skipped. Debian: sudo apt-get install nodejs npm g++; macOS: brew install node"; fi
 
-# Two files of tests at once, each process with servers of its own: half the time on two cores.
-TOGETHER := -n 2 --dist loadfile
+# Four files of tests at once, each process with servers of its own: on two cores, because many
+# tests wait for a server or a browser. In our own order, see tests/conftest.py. One thread each for
+# numbers: PyTorch's, waiting for each other, would take the time of all.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+TOGETHER := -n 4 --dist loadfile --no-loadscope-reorder
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-package torch --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet

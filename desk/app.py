@@ -9,6 +9,8 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
 
+from campaigns.wording.media import UPLOAD_MAX
+from desk.bell import Bell
 from desk.pages import (
     SignInNeededError,
     TurnedAwayError,
@@ -17,31 +19,57 @@ from desk.pages import (
     written_but_signed_out,
 )
 from desk.routes import (
+    afterwards,
     alerts,
+    approvals,
+    besides,
     calendar,
     campaigns,
+    care,
+    closings,
     codebook,
     codings,
+    contacts,
+    deliveries,
+    drafts,
     flags,
+    handover,
+    hooks,
+    imports,
+    jump,
     lexicon,
     messages,
     narratives,
     notices,
+    oauth,
     overview,
+    passkeys,
     people,
+    presence,
     quality,
     queue,
+    rabat,
+    reddit_sign_in,
+    releases,
+    reports,
+    said,
     scorer,
     search,
+    share_packs,
     sign_in,
+    sitreps,
     situations,
     sources,
+    stops,
     thresholds,
     triggers,
+    views,
     voices,
+    watchdogs,
     watches,
 )
 from desk.security import guard
+from desk.softening import Softener
 from desk.wiring import Wiring
 
 ROUTERS = (
@@ -49,17 +77,32 @@ ROUTERS = (
     *(messages.router, calendar.router, voices.router, sources.router, watches.router),
     *(people.router, codebook.router, lexicon.router, codings.router, scorer.router),
     *(alerts.router, notices.router, situations.router, triggers.router, quality.router),
-    *(thresholds.router, search.router, queue.router),
+    *(thresholds.router, search.router, queue.router, care.router),
+    *(rabat.router, reddit_sign_in.router, oauth.router),
+    *(handover.router, sitreps.router),
+    *(views.router, reports.router, presence.router, jump.router),
+    *(contacts.router, hooks.router, imports.router, closings.router),
+    *(stops.router, approvals.router, deliveries.router, drafts.router, watchdogs.router),
+    *(said.router, share_packs.router, afterwards.router),
+    *(besides.router,),
+    *(releases.router, passkeys.router),
 )
 
+# Bytes: more than four pictures as they come from a camera. A form is read before anybody is known.
+BODY_MAX = 4 * UPLOAD_MAX + 5_000_000
 NOTHING_HERE = "There is nothing at this address."
 
 
 def create_app(wiring: Wiring) -> FastAPI:
     """The desk as an ASGI application on an already migrated database."""
-    app = FastAPI(title="Breakwater", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.wiring = wiring
-    app.state.templates = make_templates(wiring)
+    app = FastAPI(
+        title="Breakwater",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        max_body_size=BODY_MAX,
+    )
+    furnish(app, wiring)
     app.middleware("http")(guard)
     static = resources.files("desk") / "static"
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
@@ -108,3 +151,11 @@ def create_app(wiring: Wiring) -> FastAPI:
         return failure(request, 500, "Something broke on our side. Your last step was not saved.")
 
     return app
+
+
+def furnish(app: FastAPI, wiring: Wiring) -> None:
+    """Give an application all that its pages ask it for."""
+    app.state.wiring = wiring
+    app.state.bell = Bell(wiring.engine.url)
+    app.state.templates = make_templates(wiring)
+    app.state.softener = Softener()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from cryptography.fernet import Fernet
 from sqlalchemy import func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
-from desk.models import Channel, Notice, Person, RoleGrant
+from desk.models import Channel, ChannelFault, Notice, Person, RoleGrant
 from desk.quiet import DIGEST_HOUR, minutes_of, time_of
 from monitor.models import AlertListMember
 
@@ -30,6 +30,7 @@ class Way:
     quiet_until: str
     digest: bool
     tried: Notice | None
+    fault: ChannelFault | None  # mail there comes back
 
 
 def give_first(session: Session, now: datetime) -> None:
@@ -67,10 +68,18 @@ def how_told(session: Session, person: Person, courier: "Courier") -> dict[str, 
 
     ``at`` is the channel whose form failed, 0 for the one that adds.
     """
-    tries = _last_tries(session, person)
+    tries, mine = _last_tries(session, person), of_person(session, person)
+    faults = {one.channel_id: one for one in broken(session, person)}
     ways = [
-        Way(one, time_of(one.quiet_from), time_of(one.quiet_until), one.digest, tries.get(one.id))
-        for one in of_person(session, person)
+        Way(
+            channel=one,
+            quiet_from=time_of(one.quiet_from),
+            quiet_until=time_of(one.quiet_until),
+            digest=one.digest,
+            tried=tries.get(one.id),
+            fault=faults.get(one.id),
+        )
+        for one in mine
     ]
     return {
         "ways": ways,
@@ -171,13 +180,67 @@ def try_out(session: Session, channel: Channel, now: datetime) -> Notice:
     return notice
 
 
+def came_back(
+    session: Session, notice: Notice, why: str, *, permanent: bool, now: datetime
+) -> None:
+    """A mail that had been taken came back: the notice failed. ``permanent``: the next will too.
+
+    What goes there still goes: to be told nothing is worse than to be told in vain.
+    """
+    if notice.state in ("delivered", "unknown"):
+        notice.state, notice.detail = "failed", f"It came back. {why}"
+        notice.settled_at = notice.settled_at or now
+        for item in notice.items:
+            if item.state in ("delivered", "unknown"):
+                item.state, item.detail = "failed", notice.detail
+                item.settled_at = item.settled_at or now
+    if permanent:
+        session.execute(
+            insert(ChannelFault)
+            .values(channel_id=notice.channel_id, notice_id=notice.id, why=why, found_at=now)
+            .on_conflict_do_nothing()
+        )
+    session.flush()
+
+
+def broken(session: Session, person: Person | None = None) -> list[ChannelFault]:
+    """Channels, of a person or of anybody here, whose mail comes back; the longest first."""
+    standing = (
+        select(ChannelFault)
+        .join(ChannelFault.channel)
+        .join(Channel.person)
+        .where(
+            ChannelFault.ended_at.is_(None), Channel.removed_at.is_(None), Person.left_at.is_(None)
+        )
+        .options(contains_eager(ChannelFault.channel).contains_eager(Channel.person))
+        .order_by(ChannelFault.id)
+    )
+    if person is not None:
+        standing = standing.where(Channel.person_id == person.id)
+    return list(session.scalars(standing))
+
+
+def put_right(session: Session, channel: Channel, *, by: Person, now: datetime) -> None:
+    """Its person says that mail arrives there (again)."""
+    standing = select(ChannelFault).where(
+        ChannelFault.channel_id == channel.id, ChannelFault.ended_at.is_(None)
+    )
+    for fault in session.scalars(standing.with_for_update()):
+        fault.ended_at, fault.ended_by = now, by.id
+    session.flush()
+
+
 def unreachable(session: Session, mails: bool) -> list[Person]:
-    """Who ought to be told and cannot be: no channel, or only e-mail where the desk sends none.
+    """Who ought to be told and cannot be: no channel, only e-mail where the desk sends none, or
+    only such as comes back.
 
     Monitors, duty leads, and everybody on a live list of alerts. ``mails``: it sends e-mail.
     """
     listed = select(AlertListMember.person_id).where(AlertListMember.removed_at.is_(None))
-    reached = select(Channel.person_id).where(Channel.removed_at.is_(None))
+    returned = select(ChannelFault.channel_id).where(ChannelFault.ended_at.is_(None))
+    reached = select(Channel.person_id).where(
+        Channel.removed_at.is_(None), Channel.id.not_in(returned)
+    )
     if not mails:
         reached = reached.where(Channel.service != "mail")
     roles = select(RoleGrant.person_id).where(

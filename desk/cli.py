@@ -1,4 +1,4 @@
-"""The command line: serve, work, run (both), demo, migrate, add-person, collect-once, retrain."""
+"""The command line: serve, work, run (both), demo, migrate, add-person, rotate-keys, …"""
 
 import contextlib
 import signal
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -19,18 +19,15 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from desk import first_start, people
+from desk import first_start, keys, orphans, people, sentry, serving
 from desk.app import create_app
 from desk.database import DatabaseUnavailableError, migrate, wait_until_up
 from desk.settings import Settings, SettingsError, child_environment, load_settings
 from desk.streams import Streams, collect_source, read_stream
-from desk.wiring import Wiring, clock, database_url, wire
-from monitor import readers
-from monitor.embed import ModelUnavailableError
-from monitor.portrait import atlas
+from desk.wiring import Wiring, clock, database_url, wire, with_lasting_keys
+from monitor.embedding.embed import ModelUnavailableError
+from monitor.reading import readers
 from sources import register
-
-WARM_AFTER = 5.0  # seconds after the first page can be asked for
 
 app = typer.Typer(
     help="Breakwater: early warning and counter-messaging desk.",
@@ -59,7 +56,7 @@ def ready(settings: Settings) -> Wiring:
         wiring = wire(settings, database_url(settings))
         wait_until_up(wiring.engine)
         migrate(wiring.engine)
-    return wiring
+        return with_lasting_keys(wiring)
 
 
 @app.command("migrate")
@@ -77,8 +74,7 @@ def serve() -> None:
         settings = load_settings()
         check_port(settings)
         wiring = ready(settings)
-        announce(first_lines(wiring))
-        serve_web(wiring)
+        serve_web(wiring, first_lines(wiring))
 
 
 def first_lines(wiring: Wiring) -> list[str]:
@@ -108,15 +104,25 @@ def announce(lines: list[str]) -> None:
     console.print()
 
 
-def serve_web(wiring: Wiring) -> None:
-    """Serve pages until the process is asked to stop."""
-    settings = wiring.settings
+def serve_web(wiring: Wiring, lines: list[str]) -> None:
+    """Serve pages until the process is asked to stop; ``lines`` are said once they can be seen.
+
+    Where the desk is set to more web processes, the others answer on the same socket.
+    """
     signal.signal(signal.SIGTERM, _stop)  # uvicorn hands the signal back when it is done
-    # Made when first asked for, in seconds: nobody should wait for it, on a page or at the start.
-    warming = threading.Timer(WARM_AFTER, atlas)
-    warming.daemon = True
-    warming.start()
-    uvicorn.run(
+    sentry.begin(wiring)
+    config = _web(wiring)
+    with config.bind_socket() as listener:
+        join = ["join", str(listener.fileno())]
+        with contextlib.ExitStack() as others:
+            for _ in range(1, wiring.settings.web_processes):
+                others.enter_context(kept(wiring, "web process", join, [listener.fileno()]))
+            serving.serve(config, listener, lambda: announce(lines))
+
+
+def _web(wiring: Wiring) -> uvicorn.Config:
+    settings = wiring.settings
+    return uvicorn.Config(
         create_app(wiring),
         host=settings.host,
         port=settings.port,
@@ -124,6 +130,18 @@ def serve_web(wiring: Wiring) -> None:
         proxy_headers=settings.public_url is not None,
         timeout_graceful_shutdown=5,
     )
+
+
+@app.command(hidden=True)
+def join(descriptor: int) -> None:
+    """One more web process on a socket that is open already; started by the first of them."""
+    with plain_faults():
+        settings = load_settings()
+        wiring = with_lasting_keys(wire(settings, database_url(settings)))
+        signal.signal(signal.SIGTERM, _stop)
+        orphans.end_with_parent()
+        with socket.socket(fileno=descriptor) as listener:
+            serving.serve(_web(wiring), listener, listening=lambda: None)
 
 
 @app.command()
@@ -153,7 +171,8 @@ def stream(source_id: int) -> None:
     """Read one stream; started by the worker for each."""
     with plain_faults():
         settings = load_settings()
-        read_stream(wire(settings, database_url(settings)), source_id)
+        wiring = with_lasting_keys(wire(settings, database_url(settings)))
+        read_stream(wiring, source_id)
 
 
 @app.command()
@@ -214,28 +233,45 @@ def check_port(settings: Settings) -> None:
 
 
 def run_both(wiring: Wiring, lines: list[str]) -> None:
-    """Worker as a child process, web in this one. The child is started anew if it dies."""
-    stopping = threading.Event()
-    keeper = threading.Thread(target=_keep_worker, args=(wiring, stopping), name="worker-keeper")
-    keeper.start()
-    announce(lines)
+    """Worker as a child process, web in this one."""
     try:
-        serve_web(wiring)
+        with kept(wiring, "worker", ["work"]):
+            serve_web(wiring, lines)
     finally:
-        stopping.set()
-        keeper.join()
         wiring.engine.dispose()
 
 
-def _keep_worker(wiring: Wiring, stopping: threading.Event) -> None:
-    command = [sys.executable, "-m", "desk", "work"]
+@contextlib.contextmanager
+def kept(
+    wiring: Wiring, name: str, arguments: list[str], descriptors: Sequence[int] = ()
+) -> Iterator[None]:
+    """A command of the desk as a child process, started anew whenever it dies; ended at the end."""
+    stopping = threading.Event()
+    told = (wiring, name, arguments, descriptors, stopping)
+    keeper = threading.Thread(target=_keep, args=told, name=f"{name}-keeper")
+    keeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        keeper.join()
+
+
+def _keep(
+    wiring: Wiring,
+    name: str,
+    arguments: list[str],
+    descriptors: Sequence[int],
+    stopping: threading.Event,
+) -> None:
+    command = [sys.executable, "-m", "desk", *arguments]
     environment = child_environment(wiring.settings, wiring.engine.url, wiring.secret)
     rest = (
         5.0  # seconds before the next try; longer each time, so that a fault is said, not shouted
     )
     while not stopping.is_set():
         began = time.monotonic()
-        child = subprocess.Popen(command, env=environment)  # noqa: S603
+        child = subprocess.Popen(command, env=environment, pass_fds=descriptors)  # noqa: S603
         while child.poll() is None and not stopping.wait(0.5):
             pass
         if stopping.is_set():
@@ -247,7 +283,7 @@ def _keep_worker(wiring: Wiring, stopping: threading.Event) -> None:
             return
         if time.monotonic() - began > 60:  # it ran: this is a new fault
             rest = 5.0
-        console.print(f"The worker stopped; it is started again in {rest:.0f} seconds.")
+        console.print(f"The {name} stopped; it is started again in {rest:.0f} seconds.")
         stopping.wait(rest)
         rest = min(rest * 2, 300.0)
 
@@ -268,6 +304,34 @@ def add_person(
         except ValueError as fault:
             raise SettingsError(str(fault)) from None
         console.print(f"{wiring.settings.address}/sign-in/{token}", soft_wrap=True)
+
+
+@app.command("rotate-keys")
+def rotate_keys() -> None:
+    """Encrypt everything by the first key in BREAKWATER_SECRET_KEY; safe to break off and repeat.
+
+    Put the new key before the old one, with a comma between, and start the desk anew first.
+    """
+    with plain_faults():
+        wiring = ready(load_settings())
+        with wiring.sessions.begin() as session:
+            keys.keep(session, wiring.vault, keys.roots_of(wiring.secret), clock())
+        lost = 0
+        table = Table("Encrypted", "There are", "Encrypted anew", "Opened by no key")
+        for one in keys.rotate(wiring.sessions, wiring.vault):
+            table.add_row(one.words, str(one.seen), str(one.changed), str(one.lost))
+            lost += one.lost
+        console.print(table)
+        if lost:
+            raise SettingsError(
+                f"{lost} could be opened by no key in BREAKWATER_SECRET_KEY and stay as they were. "
+                "Add the key they were encrypted by and run this again."
+            )
+        console.print(
+            "All is encrypted by the newest key. Keep the older ones listed for a day, until the "
+            "links sent to leaders have expired; then take them out.",
+            soft_wrap=True,
+        )
 
 
 @app.command("collect-once")

@@ -12,7 +12,8 @@ from desk import people
 from desk.models import Person, RoleGrant
 from desk.settings import Settings
 from desk.wiring import Wiring
-from monitor import alert_lists, lexicon
+from monitor.alerts import alert_lists
+from monitor.coding import lexicon
 from sources import register, watches
 from sources.collector import user_agent
 from sources.matching import Rule

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from desk.models import Lease, Person
+from desk.presence import tell
 from monitor.models import Flag
 
 # Long enough to read a narrative and code its posts, short enough that a closed laptop blocks none.
@@ -39,6 +40,7 @@ def take(session: Session, flag: Flag, person: Person, now: datetime) -> Lease:
     if held.person_id != person.id:
         raise TakenError(held.person_id, held.until)
     held.until = max(held.until, now + LIFE)
+    tell(session, *pages_of(flag))
     return held
 
 
@@ -49,13 +51,10 @@ def take_next(
 
     What they have already comes first.
     """
-    waiting = list(flags)
-    mine = {
-        flag_id
-        for flag_id, lease in holders(session, [one.id for one in waiting], now).items()
-        if lease.person_id == person.id
-    }
-    for flag in sorted(waiting, key=lambda one: one.id not in mine):
+    held = running(session, now)
+    mine = {flag_id for flag_id, lease in held.items() if lease.person_id == person.id}
+    free = [one for one in flags if one.id not in held or one.id in mine]
+    for flag in sorted(free, key=lambda one: one.id not in mine):
         try:
             take(session, flag, person, now)
         except TakenError:
@@ -71,6 +70,7 @@ def give_back(session: Session, flag: Flag, person: Person, now: datetime) -> No
         .where(Lease.flag_id == flag.id, Lease.person_id == person.id, Lease.ended_at.is_(None))
         .values(ended_at=func.least(Lease.until, now))
     )
+    tell(session, *pages_of(flag))
 
 
 def end(session: Session, flag: Flag, now: datetime) -> None:
@@ -80,16 +80,44 @@ def end(session: Session, flag: Flag, now: datetime) -> None:
         .where(Lease.flag_id == flag.id, Lease.ended_at.is_(None))
         .values(ended_at=func.least(Lease.until, now))
     )
+    tell(session, *pages_of(flag))
 
 
 def holders(session: Session, flags: Collection[int], now: datetime) -> dict[int, Lease]:
     """By flag the lease that holds now, with its person; flags that nobody has are left out."""
+    wanted = set(flags)
+    return {one: lease for one, lease in running(session, now).items() if one in wanted}
+
+
+def with_holders(
+    session: Session, query: Select[Flag], now: datetime
+) -> tuple[list[Flag], dict[int, Lease]]:
+    """The flags of a query, and by flag the leases that hold now: all in one query."""
+    rows = session.execute(
+        query.add_columns(Lease)
+        .outerjoin(
+            Lease, (Lease.flag_id == Flag.id) & Lease.ended_at.is_(None) & (Lease.until > now)
+        )
+        .options(joinedload(Lease.person))
+    ).unique()
+    found = [(row[0], row[1]) for row in rows]
+    return [flag for flag, _ in found], {flag.id: lease for flag, lease in found if lease}
+
+
+def running(session: Session, now: datetime) -> dict[int, Lease]:
+    """All leases that hold now, by flag, with their people: a few for each person at work."""
     query = (
         select(Lease)
-        .where(Lease.flag_id.in_(flags), Lease.ended_at.is_(None), Lease.until > now)
+        .where(Lease.ended_at.is_(None), Lease.until > now)
         .options(joinedload(Lease.person))
     )
     return {lease.flag_id: lease for lease in session.scalars(query)}
+
+
+def pages_of(flag: Flag) -> list[str]:
+    """The pages on which one sees who has a flag."""
+    of_narrative = [] if flag.narrative_id is None else [f"/narratives/{flag.narrative_id}"]
+    return ["/queue", f"/flags/{flag.id}", *of_narrative]
 
 
 def _held(session: Session, flag_id: int) -> Lease | None:

@@ -1,28 +1,43 @@
 """What every page shares: who is asking, how templates render, how times and spans read."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from functools import cache, cached_property
 from importlib import resources
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import jinja2
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm.interfaces import ORMOption
 from starlette.datastructures import FormData
 
-from desk import people
+from campaigns.models import Stop
+from campaigns.sending import kill_switch
+from campaigns.wording import previews
+from campaigns.wording.languages import LANGUAGES
+from campaigns.wording.previews import cuts
+from desk import care, people
+from desk.clock_changes import existing, named, read
 from desk.models import Person
 from desk.security import COOKIE, HEADERS
+from desk.softening import Softener
 from desk.wiring import Wiring, clock
-from monitor.codebook import CODEBOOK
-from monitor.models import LEVEL_NAMES
+from monitor.coding.codebook import CODEBOOK
+from monitor.models import LEVEL_NAMES, Reading
 from sources.places import place_of
 
 Row = TypeVar("Row")
+_WORD_OR_BLANK = re.compile(r"\s+|\S+")
+_zone: ContextVar[ZoneInfo] = ContextVar("zone")  # of whom the page being made is for
 KEYS = 2**31  # PostgreSQL's integer; a larger number in a path names nothing
 
 
@@ -43,22 +58,93 @@ class Visit:
     person: Person
     now: datetime
     wiring: Wiring
+    shown: dict[int, int] = field(default_factory=dict)  # post: level, of what weighs on the page
+    undisturbed: bool = False  # somebody's life may hang on this page: no break is offered on it
+    desk_times: bool = False  # the page speaks of whole days, which are the desk's
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """In which times are shown and typed: this person's, or the desk's."""
+        return self.wiring.zone if self.desk_times else self.person.zone(self.wiring.zone)
+
+    def shows(self, readings: Iterable[Reading], asked: bool = False) -> None:
+        """These posts will stand on the page: they are counted for its reader, by level.
+
+        What is folded counts once it is opened. ``asked``: they came for it, so it is not folded.
+        """
+        choice = care.choice_of(self.person)
+        for reading in readings:
+            if reading.level in care.COUNTED and (asked or not choice.folds(reading.level)):
+                self.shown[reading.post_id] = reading.level
+
+    @cached_property
+    def _names_and_stops(self) -> tuple[dict[int, str], list[Stop]]:
+        return _names_and_stops(self.session)
+
+    @property
+    def stops(self) -> list[Stop]:
+        """What the kill switch holds back now, as the banner of every page tells it."""
+        return self._names_and_stops[1]
+
+    @property
+    def today(self) -> date:
+        """The day it is where the desk is."""
+        return self.now.astimezone(self.wiring.zone).date()
 
     def page(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
         """A whole page of the desk. Fragments are selected from it by the client."""
-        context |= {"person": self.person, "now": self.now}
-        context.setdefault("names", people.names(self.session))
+        context |= {"person": self.person, "now": self.now, "care": self._care()}
+        context.setdefault("zone_name", self.zone.key)
+        if "names" in context:
+            context["stops"] = kill_switch.standing(self.session)  # the banner of every page
+        else:
+            context["names"], context["stops"] = self._names_and_stops
         templates: Jinja2Templates = self.request.app.state.templates
-        return templates.TemplateResponse(self.request, template, context, status_code=status)
+        shown_in = _zone.set(self.zone)
+        try:
+            return templates.TemplateResponse(self.request, template, context, status_code=status)
+        finally:
+            _zone.reset(shown_in)
+
+    def _care(self) -> care.Care:
+        """How this person wants to be spared, with what this page shows them counted."""
+        counted = None
+        # A part of a page that renews itself has been counted with its page.
+        renewed = self.request.method != "GET" or "hx-request" in self.request.headers
+        if self.shown and not renewed:
+            levels: Collection[int] = () if self._read_again() else self.shown.values()
+            counted = care.count(self.session, self.person, levels, self.today, self.now)
+            self.session.commit()
+        softener: Softener = self.request.app.state.softener
+
+        def soften(text: str, reasons: Sequence[dict[str, Any]]) -> str:
+            softener.renew(self.session, self.now)
+            return softener.softened(text, reasons)
+
+        reader = care.care_for(self.person, counted, soften, self.today, self.now)
+        return replace(reader, rest=None) if self.undisturbed else reader
+
+    def _read_again(self) -> bool:
+        """Whether they come from this same page, as after each form on it."""
+        before = urlsplit(self.request.headers.get("referer", ""))
+        url = self.request.url
+        same_host = before.netloc == self.request.headers.get("host")
+        return same_host and (before.path, before.query) == (url.path, url.query)
 
     def needs(self, *roles: str) -> None:
         """Go on only for people with one of these roles."""
         if not self.person.may(*roles):
             raise TurnedAwayError(f"This is for people with the role {' or '.join(roles)}.")
 
-    def find(self, kind: type[Row], key: int) -> Row:
-        """The row, or a page that says there is nothing here."""
-        row = self.session.get(kind, key) if 0 < key < KEYS else None
+    def find(self, kind: type[Row], key: int, *loading: ORMOption) -> Row:
+        """The row, or a page that says there is nothing here. ``loading``: what comes with it.
+
+        It comes so after a refusal too, when what the session had loaded counts no more.
+        """
+        row = None
+        if 0 < key < KEYS:
+            anew = bool(loading)
+            row = self.session.get(kind, key, options=loading, populate_existing=anew)
         if row is None:
             raise HTTPException(404)
         return row
@@ -81,6 +167,24 @@ def visit(request: Request) -> Iterator[Visit]:
 
 
 Visiting = Annotated[Visit, Depends(visit)]
+
+
+def _names_and_stops(session: Session) -> tuple[dict[int, str], list[Stop]]:
+    """people.names and kill_switch.standing in one query: every page asks for both."""
+    rows = session.execute(_asking_names_and_stops()).all()
+    names = {row[0]: row[1] for row in rows if row[0] is not None}
+    stops = [row[2] for row in rows if row[2] is not None]
+    return names, sorted(stops, key=kill_switch.widest_first)
+
+
+@cache  # it takes longer to put together than to answer
+def _asking_names_and_stops() -> Select[Any, Any, Any]:
+    pressed = aliased(Stop, select(Stop).where(Stop.lifted_at.is_(None)).subquery())
+    return (
+        select(Person.id, Person.name, pressed)
+        .join_from(Person, pressed, pressed.pressed_by == Person.id, full=True)
+        .options(joinedload(pressed.voice), joinedload(pressed.campaign))
+    )
 
 
 async def typed(request: Request) -> FormData:
@@ -124,47 +228,50 @@ def make_templates(wiring: Wiring) -> Jinja2Templates:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "when": _speller(wiring.zone),
-        "day": lambda moment: f"{moment.astimezone(wiring.zone):%A %-d %B}",
-        "hour": lambda moment: f"{moment.astimezone(wiring.zone):%H:%M}",
+        "when": _speller(wiring.zone, "%a %-d %b, %H:%M %Z"),
+        "day": _speller(wiring.zone, "%A %-d %B"),
+        "hour": _speller(wiring.zone, "%H:%M"),
         "utc": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S} UTC",
-        "for_input": lambda moment: f"{moment.astimezone(wiring.zone):%Y-%m-%dT%H:%M}",
+        "clock": named,
+        "for_input": _speller(wiring.zone, "%Y-%m-%dT%H:%M"),
         "span": span,
         "segments": segments,
+        "numbered": numbered,
+        "pieces": pieces,
+        "cuts": cuts,
+        "posts": previews.posts,
+        "alike": previews.alike,
+        "languages": previews.languages,
+        "language_tag": previews.tag,
+        "texted": previews.texted,
+        "moment_of": datetime.fromisoformat,
         "place_name": place_name,
     }
     environment.globals |= {
         "organisation": wiring.settings.organisation,
         "zone_name": wiring.settings.time_zone,
         "level_names": LEVEL_NAMES,
+        "language_names": LANGUAGES,
         "danger_names": {level.value: level.name for level in CODEBOOK.danger_levels},
     }
     return Jinja2Templates(env=environment)
 
 
-def _speller(zone: ZoneInfo) -> Callable[[datetime], str]:
+def _speller(zone: ZoneInfo, form: str) -> Callable[[datetime], str]:
+    """Moments in the zone of whom the page is for; in ``zone`` where it is for nobody signed in."""
+
     def spell(moment: datetime) -> str:
-        return f"{moment.astimezone(zone):%a %-d %b, %H:%M %Z}"
+        return moment.astimezone(_zone.get(zone)).strftime(form)
 
     return spell
 
 
 def local_time(text: str, zone: ZoneInfo) -> datetime:
-    """The moment a person means by a form's local time; ValueError for one that does not exist."""
-    try:
-        plain = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("Give the day and time, like 2026-11-24 18:30.") from None
-    moment = plain.replace(tzinfo=zone)
-    try:
-        there_and_back = moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None)
-    except OverflowError:
-        raise ValueError("That is beyond the calendar. Take an earlier day.") from None
-    if there_and_back != plain:
-        raise ValueError(
-            f"{plain:%H:%M} does not exist on that day: the clocks change. Take another."
-        )
-    return moment
+    """The moment a person means by a form's local time; ValueError for one that does not exist.
+
+    Of one that comes twice the first; where that must not be guessed: clock_changes.sending_time.
+    """
+    return existing(read(text), zone)
 
 
 def span(length: timedelta | float) -> str:
@@ -188,6 +295,24 @@ def place_name(fips: str) -> str:
         return fips
 
 
+def numbered(text: str, reasons: list[dict[str, Any]]) -> list[tuple[int, str]]:
+    """Reasons with the number of the mark that shows them, as ``segments`` cuts ``text``.
+
+    Those that share words have one number; 0 for one whose words are not shown. Each reason once.
+    """
+    ends, at = [], 0
+    for piece, why in segments(text, reasons):
+        at += len(piece)
+        if why:
+            ends.append((at - len(piece), at))
+    told: dict[tuple[int, str], None] = {}
+    for reason in reasons:
+        spans = enumerate(ends, 1)
+        mark = next((n for n, (a, b) in spans if reason["start"] < b and a < reason["end"]), 0)
+        told.setdefault((mark, reason["text"]))
+    return sorted(told, key=lambda one: (one[0] == 0, one[0]))
+
+
 def segments(text: str, reasons: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Cut ``text`` at its evidence spans: (piece, why), with an empty why outside any span.
 
@@ -205,3 +330,33 @@ def segments(text: str, reasons: list[dict[str, Any]]) -> list[tuple[str, str]]:
     if at < len(text):
         pieces.append((text[at:], ""))
     return pieces
+
+
+def pieces(
+    text: str, masked: str, reasons: list[dict[str, Any]]
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Cut ``text`` at its evidence and at what is softened: (why, [(piece, softened)]).
+
+    ``masked`` is as long as ``text`` (Care.masked); softened is empty where nothing is.
+    """
+    cut, at = [], 0
+    for piece, why in segments(text, reasons):
+        cut.append((why, _softened(piece, masked[at : at + len(piece)])))
+        at += len(piece)
+    return cut
+
+
+def _softened(text: str, masked: str) -> list[tuple[str, str]]:
+    """Word by word where something is masked, so that a whole word is read either way."""
+    if text == masked:
+        return [(text, "")]
+    parts: list[tuple[str, str]] = []
+    for word in _WORD_OR_BLANK.finditer(text):
+        soft = masked[word.start() : word.end()]
+        if soft != word[0]:
+            parts.append((word[0], soft))
+        elif parts and not parts[-1][1]:
+            parts[-1] = (parts[-1][0] + soft, "")
+        else:
+            parts.append((soft, ""))
+    return parts

@@ -4,13 +4,16 @@ import hashlib
 import secrets
 import threading
 from datetime import datetime, timedelta
+from functools import cache
+from zoneinfo import available_timezones
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import Select, Text, bindparam, func, select, update
+from sqlalchemy.orm import Session, joinedload
 
 from desk.models import ROLES, Person, RoleGrant, SignInFailure, SignInLink, WebSession
+from sources.db import UTCDateTime
 
 SESSION_LIFE = timedelta(hours=14)  # a long shift, not a week on a lost phone
 LINK_LIFE = timedelta(hours=24)
@@ -40,8 +43,8 @@ def _digest(token: str) -> str:
 
 def everyone(session: Session) -> list[Person]:
     """All people who have not left, with their grants, by name."""
-    query = select(Person).where(Person.left_at.is_(None)).options(selectinload(Person.grants))
-    return list(session.scalars(query.order_by(Person.name)))
+    query = select(Person).where(Person.left_at.is_(None)).options(joinedload(Person.grants))
+    return list(session.scalars(query.order_by(Person.name, Person.id)).unique())
 
 
 def names(session: Session) -> dict[int, str]:
@@ -104,6 +107,19 @@ def leaders(session: Session) -> list[Person]:
     return _holders(session, "leader")
 
 
+def communicators(session: Session) -> list[Person]:
+    """People who write for voices, and whom a leader may let post by hand in a voice's name."""
+    return _holders(session, "comms")
+
+
+def choose_zone(person: Person, name: str) -> None:
+    """Show this person times in the IANA zone ``name``; none: in the desk's. ValueError."""
+    name = name.strip()
+    if name and name not in available_timezones():
+        raise ValueError("Give a time zone by its IANA name, such as America/Chicago.")
+    person.time_zone = name or None
+
+
 def set_password(
     session: Session, person: Person, password: str, now: datetime, keep: str = ""
 ) -> None:
@@ -162,7 +178,19 @@ def sign_in(session: Session, email: str, password: str, now: datetime) -> str:
     if person is None or stored == _NOBODY:
         session.add(SignInFailure(email=email, at=now))
         raise SignInRefusedError("E-mail address and password do not belong together.")
-    return _open_session(session, person, now)
+    return open_session(session, person, now)
+
+
+def guessed(session: Session, what: str, now: datetime) -> bool:
+    """Count a guess at something secret, named by who made it; whether they guess too often."""
+    lately = select(func.count()).select_from(SignInFailure)
+    made = session.scalar(
+        lately.where(SignInFailure.email == what, SignInFailure.at > now - GUESS_WINDOW)
+    )
+    if (made or 0) >= GUESSES:
+        return True
+    session.add(SignInFailure(email=what, at=now))
+    return False
 
 
 def new_link(session: Session, person: Person, by: Person | None, now: datetime) -> str:
@@ -207,10 +235,11 @@ def use_link(session: Session, token: str, now: datetime) -> tuple[Person, str]:
     person = session.get(Person, used) if used else None
     if person is None or person.left_at is not None:
         raise SignInRefusedError("This link was used already or has expired. Ask for a new one.")
-    return person, _open_session(session, person, now)
+    return person, open_session(session, person, now)
 
 
-def _open_session(session: Session, person: Person, now: datetime) -> str:
+def open_session(session: Session, person: Person, now: datetime) -> str:
+    """The token of a new session of somebody who has proved who they are."""
     token = secrets.token_urlsafe(32)
     session.add(
         WebSession(
@@ -225,18 +254,30 @@ def _open_session(session: Session, person: Person, now: datetime) -> str:
 
 def person_of(session: Session, token: str, now: datetime) -> Person | None:
     """Who is signed in with this session token, if anybody."""
-    query = (
+    asked = {"digest": _digest(token), "now": now}
+    return session.scalars(_signed_in(), asked).unique().one_or_none()
+
+
+@cache  # every page asks for it, and it takes longer to put together than to answer
+def _signed_in() -> Select[Person]:
+    """Asks for the person. Parameters: digest, now."""
+    return (
         select(Person)
         .join(WebSession, WebSession.person_id == Person.id)
         .where(
-            WebSession.token_sha256 == _digest(token),
+            WebSession.token_sha256 == bindparam("digest", type_=Text),
             WebSession.ended_at.is_(None),
-            WebSession.expires_at > now,
+            WebSession.expires_at > bindparam("now", type_=UTCDateTime),
             Person.left_at.is_(None),
         )
-        .options(selectinload(Person.grants))
+        .options(
+            joinedload(Person.grants),
+            # Every page needs these; a week's counts are seven rows at most.
+            joinedload(Person.care),
+            joinedload(Person.exposures),
+            joinedload(Person.spell),
+        )
     )
-    return session.scalar(query)
 
 
 def sign_out(session: Session, token: str, now: datetime) -> None:

@@ -3,34 +3,12 @@
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from campaigns.limits import MINUTE as MINUTE
+from campaigns.limits import is_quiet as is_quiet  # a voice's quiet hours are counted alike
+from campaigns.limits import quiet_over as quiet_over
+
 DIGEST_HOUR = 8  # local; the first shift of a desk begins
 DAY_MINUTES = 24 * 60
-MINUTE = timedelta(minutes=1)
-
-
-def is_quiet(moment: datetime, start: int | None, end: int | None, zone: ZoneInfo) -> bool:
-    """Whether ``moment`` lies in the quiet hours.
-
-    ``start`` (first quiet minute) and ``end`` (first minute after) count from local midnight, 0 to
-    1439; an end before the start is on the next day. Without them nothing is quiet.
-    """
-    if start is None or end is None or start == end:
-        return False
-    local = moment.astimezone(zone)
-    minute = local.hour * 60 + local.minute
-    if start < end:
-        return start <= minute < end
-    return minute >= start or minute < end
-
-
-def quiet_over(moment: datetime, start: int | None, end: int | None, zone: ZoneInfo) -> datetime:
-    """``moment`` itself, or the full minute in which the quiet hours around it are over."""
-    # A walk by the minute is right on the days on which clocks change as well, and short. In UTC:
-    # Python adds to local times as if their clocks never changed.
-    moment = moment.astimezone(UTC)
-    while is_quiet(moment, start, end, zone):
-        moment = moment.replace(second=0, microsecond=0) + MINUTE
-    return moment
 
 
 def next_digest(now: datetime, zone: ZoneInfo) -> datetime:

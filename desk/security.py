@@ -21,6 +21,9 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
+# Where machines post to us, or a mail program by one press: no session is read behind these.
+WITHOUT_SESSION = ("/hooks/", "/leave/")
+
 Next = Callable[[Request], Awaitable[Response]]
 
 
@@ -39,12 +42,16 @@ def is_same_origin(request: Request) -> bool:
 
 async def guard(request: Request, call_next: Next) -> Response:
     """Middleware: refuse cross-site writes, add the headers, keep pages out of shared caches."""
-    if request.method not in ("GET", "HEAD", "OPTIONS") and not is_same_origin(request):
+    writes = request.method not in ("GET", "HEAD", "OPTIONS")
+    from_anywhere = request.url.path.startswith(WITHOUT_SESSION)
+    if writes and not from_anywhere and not is_same_origin(request):
         response: Response = PlainTextResponse("Refused: sent from another site.", 403)
     else:
         response = await call_next(request)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    if not request.url.path.startswith("/static/"):
+    if request.url.path.startswith("/said"):  # for everybody: what it says itself stands
+        response.headers.setdefault("Cache-Control", "no-store")
+    elif not request.url.path.startswith("/static/"):
         response.headers["Cache-Control"] = "no-store"
     return response

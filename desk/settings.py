@@ -3,7 +3,8 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Self, get_args
+from typing import Annotated, Literal, Self, get_args
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -48,10 +49,14 @@ class Settings(BaseSettings):
     time_zone: str = "America/New_York"  # in which the desk shows and asks for times
     data_dir: Path = Path("data")  # embedded database and generated key
     database_url: SecretStr | None = None  # any PostgreSQL 15+ with pgvector; empty: embedded
-    secret_key: SecretStr | None = None  # 32+ characters; empty: made once in data_dir
+    secret_key: SecretStr | None = (
+        None  # 32+ characters; empty: made once in data_dir; newest,older
+    )
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    web_processes: Annotated[int, Field(ge=1, le=16)] = 1  # each takes one core, and its memory
     public_url: str | None = None  # how people reach the desk, when a proxy stands before it
+    public_page: bool = False  # /said and its feed: what was said, for everybody
     model: str | None = None  # sentence-transformers folder or hub name; empty: bundled
     contact: str = ""  # web or mail address put into the User-Agent of every request
     feeds: Annotated[tuple[str, ...], NoDecode] = FIRST_FEEDS
@@ -61,7 +66,7 @@ class Settings(BaseSettings):
         for host in ("2.us-east", "1.us-east", "2.us-west", "1.us-west")
     )
     jetstream_dictionary: Path | None = None  # Jetstream's zstd dictionary: a tenth of the traffic
-    bluesky_api: str = "https://public.api.bsky.app"  # back-fill of watches; the daily check
+    bluesky_api: str = "https://public.api.bsky.app"  # back-fill; the daily check; our posts
     # Sources inside the own network may be read, and people be told by servers there.
     private_addresses: bool = False
     reddit_approval: str | None = None  # reference of Reddit's written approval; empty: off
@@ -71,6 +76,14 @@ class Settings(BaseSettings):
     reddit_user_agent: str | None = None  # <platform>:<app ID>:<version> (by /u/<name>)
     # Apprise's address of a mail server, mailto:// or mailtos://; empty: no e-mail goes out.
     mail: SecretStr | None = None
+    # Messages to lists: smtps://user:password@host:465 or smtp://…:587 (STARTTLS); empty: off.
+    list_mail: SecretStr | None = None
+    # Where mail that comes back arrives: imaps://user:password@host/INBOX; empty: nobody reads it.
+    bounces: SecretStr | None = None
+    sms_gateway: Literal["twilio", "kannel"] | None = None  # empty: no text messages
+    sms_address: str | None = None  # of the gateway; empty: Twilio's own
+    sms_access: SecretStr | None = None  # AC…:SK…:secret (Twilio), user:password (Kannel)
+    sms_inbound: SecretStr | None = None  # Twilio's auth token, or Kannel's shared secret
     demo_speed: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1800.0  # times life's speed
 
     @field_validator("*", mode="before")
@@ -108,7 +121,7 @@ class Settings(BaseSettings):
             raise ValueError(f"names {value}, and there is no such file")
         return value
 
-    @field_validator("public_url", "bluesky_api")
+    @field_validator("public_url", "bluesky_api", "sms_address")
     @classmethod
     def _is_web_address(cls, value: str | None) -> str | None:
         if value is not None:
@@ -125,8 +138,10 @@ class Settings(BaseSettings):
     @field_validator("secret_key")
     @classmethod
     def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < SECRET_LENGTH:
-            raise ValueError(f"needs at least {SECRET_LENGTH} characters")
+        listed = [] if value is None else value.get_secret_value().split(",")
+        if any(len(key.strip()) < SECRET_LENGTH for key in listed):
+            each = ", each of the keys between its commas" if len(listed) > 1 else ""
+            raise ValueError(f"needs at least {SECRET_LENGTH} characters{each}")
         return value
 
     @field_validator("mail")
@@ -152,6 +167,49 @@ class Settings(BaseSettings):
             raise ValueError(f"names {url.get_backend_name()}, but the desk needs PostgreSQL")
         plain = url.set(drivername="postgresql+psycopg")
         return SecretStr(plain.render_as_string(hide_password=False))
+
+    @field_validator("list_mail")
+    @classmethod
+    def _is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                there = urlsplit(value.get_secret_value())
+                whole = there.scheme in ("smtp", "smtps") and bool(there.hostname)
+                _ = there.port
+            except ValueError:
+                whole = False
+            if not whole:
+                raise ValueError(
+                    "is no mail server; one looks like smtps://user:password@mail.example.org:465"
+                )
+        return value
+
+    @field_validator("bounces")
+    @classmethod
+    def _is_mailbox(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            # Imported here: only who reads a mailbox should spend time on it.
+            from desk.mailbox import read_place
+
+            read_place(value.get_secret_value())
+        return value
+
+    @model_validator(mode="after")
+    def _whole_gateway(self) -> Self:
+        if self.sms_gateway is None:
+            return self
+        given = {"SMS_ACCESS": self.sms_access, "SMS_INBOUND": self.sms_inbound}
+        missing = [f"{PREFIX}{name}" for name, value in given.items() if value is None]
+        if self.sms_gateway == "kannel" and self.sms_address is None:
+            missing.append(f"{PREFIX}SMS_ADDRESS")
+        if missing:
+            raise PydanticCustomError(
+                "whole_gateway",
+                "BREAKWATER_SMS_GATEWAY needs {missing} too: without it nothing is sent, or nobody "
+                "who texts STOP is heard",
+                {"missing": " and ".join(missing)},
+            )
+        return self
 
     @model_validator(mode="after")
     def _shared_key(self) -> Self:

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, true, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from campaigns.approving.approval_links import life_of, make_link
 from desk.couriers import Courier
 from desk.mail import Outcome
 from desk.models import Notice
 from desk.notices import obstacle, withdraw
-from desk.wording import Words, wording
+from desk.wording import Deciding, Words, wording
 
 SENDERS = 8  # calls at once: one server that is silent must not hold up the others
 LOOK_AGAIN = 1.0  # seconds, while calls are under way: something urgent may have come
@@ -29,6 +30,9 @@ CLAIM_PATIENCE = timedelta(minutes=3)
 TRIES = 7
 BACK_OFF = timedelta(seconds=15)  # after the first failure; doubles with each
 DOUBTS = 1  # ends that nobody saw, after which we try once more
+
+# Who holds a link decides: it goes where one person reads. The others carry the page's address.
+PRIVATE = frozenset({"mail", "signal"})
 
 MAY_HAVE_COME = "An earlier try may have arrived."
 
@@ -54,18 +58,20 @@ def tell_due(
     address: str,
     now_fn: Callable[[], datetime],
     stop: Callable[[], bool] = lambda: False,
+    only: ColumnElement[bool] | None = None,
 ) -> int:
     """Send every notice that is due, the gravest first, until none is; answers how many calls.
 
     ``vault`` opens the channels' addresses, ``address`` is the desk's own, ``stop`` says when to
-    begin no more. Safe to call at any moment from any number of processes.
+    begin no more, ``only`` which notices are meant (None: all). Safe to call at any moment from any
+    number of processes.
     """
     calls, broken = 0, set[int]()
     under_way: dict[Future[bool], int] = {}
 
     def tell(notice_id: int) -> bool:
         with sessions.begin() as session:
-            claim = _claim(session, notice_id, address, now_fn())
+            claim = _claim(session, notice_id, vault, address, now_fn())
         if claim is None:
             return False
         outcome = _call(courier, vault, claim)
@@ -78,7 +84,9 @@ def tell_due(
             if not stop():
                 with sessions.begin() as session:
                     _mark_abandoned(session, now_fn())
-                    due = select(Notice.id).where(_is_due(now_fn()))
+                    due = select(Notice.id).where(
+                        _is_due(now_fn()), true() if only is None else only
+                    )
                     waiting = session.scalars(
                         due.order_by(Notice.level.desc(), Notice.due_at, Notice.id)
                     ).all()
@@ -121,7 +129,9 @@ def _mark_abandoned(session: Session, now: datetime) -> None:
         _doubt(notice, "The worker ended before it could say what happened.", now, now)
 
 
-def _claim(session: Session, notice_id: int, address: str, now: datetime) -> Claim | None:
+def _claim(
+    session: Session, notice_id: int, vault: Fernet, address: str, now: datetime
+) -> Claim | None:
     """Make the notice ours; None when it is somebody else's, or not to be sent any more."""
     notice = session.scalar(
         update(Notice)
@@ -133,10 +143,10 @@ def _claim(session: Session, notice_id: int, address: str, now: datetime) -> Cla
     if notice is None:
         return None
     for item in notice.standing:
-        why = obstacle(item)
+        why = obstacle(item, now)
         if why is not None:
             withdraw(item, why, now)
-    why = obstacle(notice)
+    why = obstacle(notice, now)
     if why is not None and notice.doubts:
         _settle(notice, "unknown", f"{MAY_HAVE_COME} {why}", now)
         return None
@@ -150,9 +160,18 @@ def _claim(session: Session, notice_id: int, address: str, now: datetime) -> Cla
         tries=notice.tries,
         service=channel.service,
         address=channel.person.email if channel.address is None else channel.address,
-        words=wording(notice, address),
+        words=_said(session, notice, vault, address, now),
         key=f"notice-{notice.id}-{notice.made_at:%Y%m%d%H%M%S}",
     )
+
+
+def _said(session: Session, notice: Notice, vault: Fernet, address: str, now: datetime) -> Words:
+    """The words of a notice; each try of one that waits for a leader has a link of its own."""
+    if notice.version is None or notice.channel.service not in PRIVATE:
+        return wording(notice, address)
+    token = make_link(session, notice.version, vault, now)
+    lasts = life_of(notice.version, now)
+    return wording(notice, address, Deciding(f"{address}/approve/{token}", lasts))
 
 
 def _call(courier: Courier, vault: Fernet, claim: Claim) -> Outcome:

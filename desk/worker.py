@@ -4,36 +4,42 @@ What is due is always a query over our own rows, so a lost job is healed by the 
 and the heartbeats by which a dead worker is noticed are procrastinate's.
 """
 
+import asyncio
 import contextlib
 import logging
-import os
-import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Status
 from sqlalchemy.engine import make_url
 
+from campaigns.accounts.renewing import renew_due
+from campaigns.accounts.server_looks import read_servers
+from campaigns.afterwards.afterwards import read_back
+from campaigns.afterwards.taking_down import carry_out
+from campaigns.contacts import imports
 from campaigns.deliver import deliver_next
+from desk import bounces, care, orphans
 from desk.notices import announce
 from desk.streams import Streams, collect_source
 from desk.telling import tell_due
 from desk.wiring import Wiring, clock
-from monitor import spikes
-from monitor.alert_course import escalate
+from monitor.alerts.alert_course import escalate
 from monitor.analyse import analyse_waiting, consider_next, mend
-from monitor.embed import Embedder
-from monitor.placing import Placer
-from monitor.rescoring import rescore
+from monitor.coding.samples import draw_samples
+from monitor.embedding.embed import Embedder
+from monitor.narratives.placing import Placer
+from monitor.reading.rescoring import rescore
 from monitor.retention import retire
-from monitor.samples import draw_samples
+from monitor.rises import spikes
 from sources import register
 from sources.recheck import recheck_due
 
 BATCH = 256  # posts analysed in one transaction
 POLLS = 4  # sources polled at once; the other jobs always find a free place
-CONCURRENCY = POLLS + 13  # a place for each of the jobs below
+CONCURRENCY = POLLS + 18  # a place for each of the jobs below
 URGENT = 10  # priority of deliveries over whatever else waits
 GRACE = 10.0  # seconds for jobs to end when the worker is asked to stop
 
@@ -94,6 +100,9 @@ def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
     @jobs.task(name="retire", queueing_lock="retire", lock="retire")
     def retire_old(timestamp: int) -> None:
         retire(wiring.sessions, wiring.intake, clock)
+        with wiring.sessions.begin() as session:
+            care.forget(session, clock().astimezone(wiring.zone).date())
+            imports.forget(session, clock())
 
     @jobs.periodic(cron="5 * * * *")  # hourly, so that a desk that slept at midnight draws later
     @jobs.task(name="sample", queueing_lock="sample", lock="sample")
@@ -105,6 +114,27 @@ def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
     @jobs.task(name="deliver", queueing_lock="deliver", lock="deliver", priority=URGENT)
     def deliver(timestamp: int) -> None:
         deliver_next(wiring.sessions, wiring.publishers, wiring.vault, clock)
+
+    @jobs.periodic(cron="* * * * * */10")
+    @jobs.task(name="renew", queueing_lock="renew", lock="renew", priority=URGENT)
+    def renew(timestamp: int) -> None:
+        if wiring.bluesky_oauth is not None:
+            renew_due(wiring.sessions, wiring.bluesky_oauth, wiring.vault, clock)
+
+    @jobs.periodic(cron="* * * * * */5")
+    @jobs.task(name="take-down", queueing_lock="take-down", lock="take-down", priority=URGENT)
+    def take_down(timestamp: int) -> None:
+        carry_out(wiring.sessions, wiring.keepers, wiring.vault, clock)
+
+    @jobs.periodic(cron="* * * * * */30")
+    @jobs.task(name="read-back", queueing_lock="read-back", lock="read-back")
+    def read_what_stands(timestamp: int) -> None:
+        read_back(wiring.sessions, wiring.keepers, wiring.vault, clock)
+
+    @jobs.periodic(cron="* * * * * */20")
+    @jobs.task(name="read-servers", queueing_lock="read-servers", lock="read-servers")
+    def read_what_servers_take(timestamp: int) -> None:
+        read_servers(wiring.sessions, wiring.server_limits, clock)
 
     @jobs.periodic(cron="* * * * * */10")
     @jobs.task(name="escalate", queueing_lock="escalate", lock="escalate", priority=URGENT)
@@ -124,6 +154,12 @@ def make_jobs(wiring: Wiring, embedder: Embedder) -> App:
         courier, address = wiring.courier(), wiring.settings.address
         tell_due(wiring.sessions, courier, wiring.vault, address, clock, context.should_abort)
 
+    @jobs.periodic(cron="*/5 * * * *")
+    @jobs.task(name="bounces", queueing_lock="bounces", lock="bounces")
+    def read_bounces(timestamp: int) -> None:
+        if wiring.mailbox is not None:
+            bounces.look(wiring.sessions, wiring.mailbox, wiring.book, wiring.vault, clock)
+
     @jobs.periodic(cron="* * * * * */30")
     @jobs.task(name="take-over", pass_context=True, priority=URGENT)
     async def take_over(context: JobContext, timestamp: int) -> None:
@@ -141,24 +177,21 @@ def work(wiring: Wiring, embedder: Embedder, streams: Streams) -> None:
     """Run jobs and keep the streams flowing until the process is asked to stop."""
     stopping = threading.Event()
     tending = threading.Thread(target=streams.tend, args=(stopping,), name="streams")
-    watching = threading.Thread(target=_end_with_parent, args=(stopping,), name="parent-watch")
+    orphans.end_with_parent()  # a worker must not go on publishing unseen
     tending.start()
-    watching.start()
     try:
-        # Jobs are deleted when they end: what happened is in our own rows.
-        make_jobs(wiring, embedder).run_worker(
-            concurrency=CONCURRENCY, delete_jobs="always", shutdown_graceful_timeout=GRACE
-        )
+        asyncio.run(_run(make_jobs(wiring, embedder)))
     finally:
         stopping.set()
         tending.join()
-        watching.join()
 
 
-def _end_with_parent(stopping: threading.Event) -> None:
-    """Stop when whoever started this worker is gone: it must not go on publishing unseen."""
-    parent = os.getppid()
-    while not stopping.wait(1):
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
+async def _run(jobs: App) -> None:
+    # The loop's own threads are four more than there are cores: a delivery would wait for one.
+    threads = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="job")
+    asyncio.get_running_loop().set_default_executor(threads)
+    # Jobs are deleted when they end: what happened is in our own rows.
+    async with jobs.open_async():
+        await jobs.run_worker_async(
+            concurrency=CONCURRENCY, delete_jobs="always", shutdown_graceful_timeout=GRACE
+        )

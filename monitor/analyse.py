@@ -1,6 +1,6 @@
 """The crux of monitor/: posts nobody has read yet become readings, narratives and counts.
 
-A single post that cannot wait calls a person at once; what may rise is queued (monitor.spikes).
+A single post that cannot wait calls a person at once; what may rise is queued (spikes).
 """
 
 import logging
@@ -14,21 +14,22 @@ from numpy.typing import NDArray
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from monitor import codings, life_safety
-from monitor.areas import counties_in
-from monitor.codebook import MessageFields, as_stored
-from monitor.copies import group_of
-from monitor.cued import Assessment, Reason
-from monitor.embed import PACKAGED_NAME, Embedder
-from monitor.flags import warn
-from monitor.graph import Floats
-from monitor.incitement import ALARMING_LEVEL, LANGUAGES, NOT_SCORED, Scorer
-from monitor.languages import language_of, reads
+from monitor.coding import codings
+from monitor.coding.codebook import MessageFields, as_stored
+from monitor.embedding.embed import PACKAGED_NAME, Embedder
+from monitor.flags import life_safety
+from monitor.flags.flags import warn
 from monitor.models import DANGEROUS_LEVEL, Departure, PostCounty, Reading
-from monitor.narratives import hour_of
-from monitor.placing import Candidate, Placer
-from monitor.readers import scorer_in_force
-from monitor.subjects import asking, let_go, misses
+from monitor.narratives.copies import group_of
+from monitor.narratives.graph import Floats
+from monitor.narratives.narratives import hour_of
+from monitor.narratives.placing import Candidate, Placer
+from monitor.reading.cued import Assessment, Reason
+from monitor.reading.incitement import ALARMING_LEVEL, LANGUAGES, NOT_SCORED, Scorer
+from monitor.reading.languages import language_of, reads
+from monitor.reading.readers import scorer_in_force
+from monitor.reading.subjects import asking, let_go, misses
+from monitor.rises.areas import counties_in
 from sources.db import among
 from sources.models import Post
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select, union
 from sqlalchemy.orm import Session, sessionmaker
 
-from monitor.copies import forget_old
 from monitor.models import AreaCount, HourlyCount, Reading
+from monitor.narratives.copies import forget_old
 from sources.collect import KEEP_REJECTS, Intake
 from sources.models import HiddenPost, PassingPost, Post, RejectedItem, Source, SourceHour
 from sources.policy import PLATFORM_OF

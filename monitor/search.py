@@ -8,7 +8,7 @@ narrative stands where its title, its centre or its best post stands.
 """
 
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,19 +19,19 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     Integer,
-    SQLColumnExpression,
     cast,
     func,
     or_,
     select,
     text,
 )
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, defer, joinedload
 
-from monitor.embed import Embedder
+from monitor.embedding.embed import Embedder
+from monitor.embedding.vectors import SIGNS, Embedding, signs
 from monitor.models import Narrative, Reading
-from monitor.narratives import standing
-from monitor.vectors import Embedding
+from monitor.narratives.narratives import standing
+from sources.db import among
 from sources.models import Post
 
 Key = TypeVar("Key", bound=Hashable)
@@ -39,7 +39,7 @@ Key = TypeVar("Key", bound=Hashable)
 RANK = 60  # as in the paper; what stands first in one list outweighs what stands low in both
 LOOKED_AT = 200  # of each list
 MEANS_THE_SAME = 0.3  # cosine of all-MiniLM-L6-v2; below, two texts have hardly a subject in common
-DIMENSIONS = 384  # of the vectors that are indexed; others are compared one by one, the newest ones
+DIMENSIONS = SIGNS  # of the vectors that are indexed; others are compared one by one, newest ones
 UNINDEXED = 20_000
 MOST_WORDS = 400  # characters; what is longer is cut
 CONFIG = text("'english'")  # spelled out: an index is used only for the same expression
@@ -72,22 +72,26 @@ def search(session: Session, embedder: Embedder, words: str, limit: int = 20) ->
     worded = _posts_by_words(session, words)
     meant = [] if vector is None else _posts_by_meaning(session, embedder.name, vector)
     order = fuse(worded, meant)
-    readings = _readings(session, order[: 4 * limit])
-    hits: list[Hit] = []
-    said: set[int] = set()
+    groups = _groups(session, order[: 4 * limit])
+    first: dict[int, int] = {}  # group of copies → the post that stands for it
     for post in order:
-        reading = readings.get(post)
-        if reading is None or reading.copy_of in said:
-            continue
-        said.add(reading.copy_of)
-        hits.append(Hit(reading, post in set(worded), post in set(meant)))
-    of_posts = [hit.reading.narrative_id for hit in hits if hit.reading.narrative_id is not None]
+        if post in groups:
+            first.setdefault(groups[post].copy_of, post)
+    shown = list(first.values())
+    readings = _readings(session, shown[:limit])
+    by_words, by_meaning = set(worded), set(meant)
+    hits = [
+        Hit(readings[post], post in by_words, post in by_meaning)
+        for post in shown[:limit]
+        if post in readings  # erased in this very moment
+    ]
+    of_posts = [groups[post].narrative_id for post in shown if groups[post].narrative_id]
     narratives = fuse(
         _narratives_by_words(session, words),
         [] if vector is None else _narratives_by_meaning(session, embedder.name, vector),
         list(dict.fromkeys(of_posts)),
     )
-    return Found(_narratives(session, narratives, limit), hits[:limit])
+    return Found(_narratives(session, narratives, limit), hits)
 
 
 def fuse(*lists: Sequence[Key]) -> list[Key]:
@@ -115,13 +119,13 @@ def _posts_by_words(session: Session, words: str) -> list[int]:
     """The newest posts with these words, the fittest of them first."""
     asked = func.websearch_to_tsquery(CONFIG, words)
     newest = (
-        select(Post.id, Post.text)
-        .where(func.to_tsvector(CONFIG, Post.text).op("@@")(asked))
+        select(Post.id, Post.words)
+        .where(Post.words.op("@@")(asked))
         .order_by(Post.id.desc())
         .limit(LOOKED_AT)
         .subquery()
     )
-    rank = func.ts_rank_cd(func.to_tsvector(CONFIG, newest.c.text), asked)
+    rank = func.ts_rank_cd(newest.c.words, asked)
     return list(session.scalars(select(newest.c.id).order_by(rank.desc(), newest.c.id.desc())))
 
 
@@ -130,13 +134,17 @@ def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32])
     distance = Reading.embedding.cosine_distance(vector)
     if len(vector) == DIMENSIONS:
         # The signs of the vectors, a bit each, are indexed: a sixth of the size of the whole
-        # index, and the cosines of what it finds are exact.
-        session.execute(text(f"SET LOCAL hnsw.ef_search = {LOOKED_AT}"))
-        signs = _signs(Reading.embedding)
+        # index, and the cosines of what it finds are exact. It goes on past what was deleted.
+        session.execute(
+            text(
+                f"SELECT set_config('hnsw.ef_search', '{LOOKED_AT}', true),"
+                " set_config('hnsw.iterative_scan', 'relaxed_order', true)"
+            )
+        )
         nearest = (
             select(Reading.post_id, distance.label("distance"))
             .where(*indexed(), Reading.embedder == model)
-            .order_by(signs.op("<~>")(_signs(cast(vector, Embedding))))
+            .order_by(signs(Reading.embedding).op("<~>")(signs(cast(vector, Embedding))))
             .limit(LOOKED_AT)
             .subquery()
         )
@@ -166,10 +174,6 @@ def indexed() -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _signs(vector: SQLColumnExpression[Any]) -> ColumnElement[Any]:
-    return func.binary_quantize(vector).op("::")(text(f"bit({DIMENSIONS})"))
-
-
 def _narratives_by_words(session: Session, words: str) -> list[int]:
     title = func.to_tsvector(CONFIG, Narrative.title)
     asked = func.websearch_to_tsquery(CONFIG, words)
@@ -182,28 +186,45 @@ def _narratives_by_words(session: Session, words: str) -> list[int]:
 
 
 def _narratives_by_meaning(session: Session, model: str, vector: NDArray[np.float32]) -> list[int]:
+    """The narratives whose centres are nearest, as for posts: by their signs, then compared."""
+    few = (  # an index holds all of this (Narrative)
+        select(Narrative.id)
+        .where(*standing(), Narrative.embedder == model)
+        .order_by(Narrative.signs.op("<~>")(signs(cast(vector, Embedding))))
+        .limit(LOOKED_AT)
+        .subquery()
+    )
     distance = Narrative.centroid.cosine_distance(vector)
     query = (
         select(Narrative.id)
-        .where(
-            *standing(),
-            Narrative.embedder == model,
-            Narrative.size > 0,
-            distance < 1 - MEANS_THE_SAME,
-        )
+        .join(few, few.c.id == Narrative.id)
+        .where(Narrative.size > 0, distance < 1 - MEANS_THE_SAME)
         .order_by(distance, Narrative.id)
     )
-    return list(session.scalars(query.limit(LOOKED_AT)))
+    return list(session.scalars(query))
 
 
-def _readings(session: Session, posts: Iterable[int]) -> dict[int, Reading]:
-    query = select(Reading).where(Reading.post_id.in_(list(posts)))
-    query = query.options(joinedload(Reading.post), joinedload(Reading.narrative))
+def _groups(session: Session, posts: Sequence[int]) -> dict[int, Any]:
+    """By post the group of copies it is of, and its narrative."""
+    columns = (Reading.post_id, Reading.copy_of, Reading.narrative_id)
+    rows = session.execute(select(*columns).where(among(Reading.post_id, posts)))
+    return {row.post_id: row for row in rows}
+
+
+def _readings(session: Session, posts: Sequence[int]) -> dict[int, Reading]:
+    query = select(Reading).where(among(Reading.post_id, posts))
+    # Vectors of hundreds take long to read, and nothing of a hit asks for them.
+    query = query.options(
+        joinedload(Reading.post),
+        joinedload(Reading.narrative).defer(Narrative.centroid),
+        defer(Reading.embedding),
+    )
     return {one.post_id: one for one in session.scalars(query)}
 
 
 def _narratives(session: Session, ids: Sequence[int], limit: int) -> list[Narrative]:
     """Those that stand, in this order; a merged one by what it has become is found by its posts."""
     query = select(Narrative).where(Narrative.id.in_(ids[: 2 * limit]), *standing())
+    query = query.options(defer(Narrative.centroid))
     by_id = {one.id: one for one in session.scalars(query)}
     return [by_id[one] for one in ids if one in by_id][:limit]

@@ -1,14 +1,14 @@
 """Days that may raise tension: elections, verdicts, anniversaries, rallies (R21).
 
 What is wrong or moved is withdrawn and added again: no row is changed, so what was known on a day
-can be told later. They feed the context of a situation (monitor.situations) and the calendar.
+can be told later. They feed the context of a situation (situations) and the calendar.
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import Session
 
 from monitor import calendar_files
@@ -128,16 +128,26 @@ def between(
     ``until`` None: however far ahead. ``place``: those that matter there, nationwide ones among
     them; None for all.
     """
-    query = select(TriggerEvent).where(
+    matters = true() if place is None else _matters_in(place)
+    query = select(TriggerEvent).where(touching(since, until), matters)
+    if kind:
+        query = query.where(TriggerEvent.kind == kind)
+    return list(session.scalars(query.order_by(TriggerEvent.starts_at, TriggerEvent.id)))
+
+
+def touching(since: datetime, until: datetime | None) -> ColumnElement[bool]:
+    """Condition: an event is on the calendar and in this time, as ``between`` has it."""
+    return and_(
         TriggerEvent.withdrawn_at.is_(None),
         # The end is the first moment after it, but what has no length is there too.
         or_(TriggerEvent.ends_at > since, TriggerEvent.starts_at >= since),
         true() if until is None else TriggerEvent.starts_at < until,
-        true() if place is None else _matters_in(place),
     )
-    if kind:
-        query = query.where(TriggerEvent.kind == kind)
-    return list(session.scalars(query.order_by(TriggerEvent.starts_at, TriggerEvent.id)))
+
+
+def touches(event: TriggerEvent, since: datetime, until: datetime) -> bool:
+    """Whether an event is in this time, as ``between`` has it."""
+    return (event.ends_at > since or event.starts_at >= since) and event.starts_at < until
 
 
 def upcoming(

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -27,6 +28,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+PREPARED_AFTER = 1  # times that a connection has sent a statement: pages send few, over and over
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -68,10 +71,18 @@ class Base(DeclarativeBase):
 def make_engine(url: str) -> Engine:
     """An engine for a ``postgresql+psycopg://`` URL; connections are checked before use.
 
+    The connection used last is used next: it has its statements prepared and the catalogue read.
     Parameters stay out of error messages: they hold posts, addresses and hashes.
     """
     return create_engine(
-        url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True
+        url,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        json_deserializer=msgspec.json.decode,
+        connect_args={"prepare_threshold": PREPARED_AFTER},
     )
 
 

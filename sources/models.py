@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Computed,
     ForeignKey,
     Index,
     LargeBinary,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sources.db import Base
@@ -133,7 +135,7 @@ class Post(_Content, Base):
         Index(None, "collected_at"),
         Index(None, "platform", "checked_at"),
         Index("ix_posts_md5", text("md5(text)")),  # posts in exactly the same words
-        Index("ix_posts_words", text("to_tsvector('english', text)"), postgresql_using="gin"),
+        Index("ix_posts_words", "words", postgresql_using="gin"),
         Index("ix_posts_url", "url", postgresql_using="hash"),
     )
 
@@ -143,6 +145,11 @@ class Post(_Content, Base):
         default=lambda insert: insert.get_current_parameters()["collected_at"]
     )
     returned: Mapped[bool] = mapped_column(default=False)  # was hidden, and counted before that
+    # Its stems, for full text search. Stored, because words that are common are looked for in one
+    # post after the other, and to take a text apart is most of the work.
+    words: Mapped[str] = mapped_column(
+        TSVECTOR, Computed("to_tsvector('english', text)", persisted=True), deferred=True
+    )
 
 
 class PostWatch(Base):

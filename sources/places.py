@@ -5,7 +5,8 @@ list of 2020 beside this file. Connecticut therefore has its eight counties, whi
 write, and not the planning regions that took their place in federal statistics in 2022. Parishes,
 boroughs, municipios and independent cities are counties here.
 
-Nothing is read before the first call; then everything stays in memory.
+Nothing is read before the first call; then everything stays in memory. States and counties are read
+in milliseconds; cities, and what finds places by their names, take seconds.
 """
 
 import csv
@@ -49,6 +50,7 @@ WORD = re.compile(r"[^\W_]+")
 MARKS_WITHIN = str.maketrans("", "", "'’.")  # O'Fallon and D.C. are one word
 VOWELS = frozenset("aeiouy")
 SHORT_FOR = {"st": "saint", "ste": "sainte", "ft": "fort", "mt": "mount"}
+LONG_FOR = {long: short for short, long in SHORT_FOR.items()}
 
 # Postal codes that are words. The first are never read without capitals, the others need a comma.
 WORD_POSTALS = {"as", "hi", "in", "me", "ok", "or"}
@@ -213,14 +215,22 @@ def every_place() -> list[Place]:
     return [entry.place for entry in larger]
 
 
+def states_and_counties() -> list[Place]:
+    """The states, the District of Columbia and the territories, then all counties; by name."""
+    return sorted(_areas().values(), key=lambda one: (one.kind != "state", one.name))
+
+
 def place_of(code: str) -> Place:
     """The place with this code; ValueError with one sentence where there is none."""
-    entry = _atlas().entries.get(code)
-    if entry is None:
+    place = _areas().get(code)
+    if place is None and "/" in code and code in _atlas().entries:
+        place = _atlas().entries[code].place
+    if place is None:
         raise ValueError(f"No place in the United States has the code “{code[:MAX_QUERY]}”.")
-    return entry.place
+    return place
 
 
+@lru_cache(maxsize=4096)  # those that posts name come by again and again
 def phrases_of(place: Place) -> PlacePhrases:
     """What in a post's text means ``place``; ValueError when it is no place of ours."""
     atlas = _atlas()
@@ -346,12 +356,12 @@ def _plain(name: str, *, last_word_whole: bool = True) -> str:
     return " ".join([SHORT_FOR.get(word, word) for word in words[:whole]] + words[whole:])
 
 
-def _forms(name: str, *, hyphens: bool = True) -> set[str]:
+@lru_cache(maxsize=16_384)  # longer names are told of every place whose name is in them
+def _forms(name: str, *, hyphens: bool = True) -> frozenset[str]:
     """How people write ``name``, in the matcher's normal form."""
     normal = " ".join(unicodedata.normalize("NFKC", name).casefold().split()).removesuffix(".")
-    shorts = {long: short for short, long in SHORT_FOR.items()}
     choices = [
-        (long, shorts[long], f"{shorts[long]}.") if (long := _plain(word)) in shorts else (word,)
+        (long, short, f"{short}.") if (short := LONG_FOR.get(long := _plain(word))) else (word,)
         for word in normal.split()
     ]
     forms = {" ".join(words) for words in product(*choices)}
@@ -361,15 +371,32 @@ def _forms(name: str, *, hyphens: bool = True) -> set[str]:
     if hyphens:
         forms |= {form.replace("-", " ") for form in forms}
         forms |= {form.replace(" ", "-") for form in forms if form.count(" ") == 1}
-    return forms
+    return frozenset(forms)
 
 
 def _without_accents(text: str) -> str:
+    if text.isascii():
+        return text
     letters = unicodedata.normalize("NFD", text)
     return "".join(c for c in letters if not unicodedata.combining(c))
 
 
 # Reading the two packages
+
+
+@cache
+def _areas() -> dict[str, Place]:
+    """States and counties by their codes."""
+    names, fips_of = _read_states()
+    areas = {
+        fips: Place(fips, names[postal][0], "state", fips, postal)
+        for postal, fips in fips_of.items()
+    }
+    postal_of = {fips: postal for postal, fips in fips_of.items()}
+    for fips, called in _read_counties(fips_of.values()).items():
+        postal = postal_of[fips[:2]]
+        areas[fips] = Place(fips, f"{called[0]}, {postal}", "county", fips, postal)
+    return areas
 
 
 @cache
@@ -388,8 +415,7 @@ def _atlas() -> _Atlas:
                 zips[fips, plain] += 1
                 # Saint Louis rather than St Louis
                 spelled[fips, plain] = max(name, spelled.get((fips, plain), ""), key=len)
-        state = Place(state_fips, states[postal][0], "state", state_fips, postal)
-        _enter(atlas, state, states[postal], (), sizes.total())
+        _enter(atlas, _areas()[state_fips], states[postal], (), sizes.total())
         for fips, names_in_use in here.items():
             _enter_county(atlas, fips, names_in_use, postal, sizes[fips])
         for (fips, plain), size in zips.items():
@@ -402,12 +428,11 @@ def _atlas() -> _Atlas:
 
 
 def _enter_county(atlas: _Atlas, fips: str, names: tuple[str, ...], postal: str, size: int) -> None:
-    place = Place(fips, f"{names[0]}, {postal}", "county", fips, postal)
     bare = tuple(_stem(name) for name in names if _is_town_too(name, postal))
     full = tuple(name for name in names if COUNTY_KIND.search(name))
     for name in full:
         atlas.counties[_plain(name)].add(fips)
-    _enter(atlas, place, bare, full, size)
+    _enter(atlas, _areas()[fips], bare, full, size)
 
 
 def _enter(

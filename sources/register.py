@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from sources.models import (
     POLLED_KINDS,
@@ -225,9 +225,27 @@ def _is(event: SourceEvent | None, kind: str) -> bool:
     return event is not None and event.kind == kind
 
 
+def states(session: Session, now: datetime) -> list[tuple[Source, State, str]]:
+    """Every source with its state and what that means in plain words, as added. One query."""
+    paused, failing = aliased(SourceEvent), aliased(SourceEvent)
+    rows = session.execute(
+        select(Source, paused, failing)
+        .outerjoin_from(Source, paused, paused.id == _newest(PAUSING))
+        .outerjoin(failing, failing.id == _newest(FAILING))
+        .order_by(Source.id)
+    )
+    return [(source, *_state(source, pause, fault, now)) for source, pause, fault in rows]
+
+
+def _newest(kinds: Sequence[str]) -> ScalarSelect[int]:
+    """The id of a source's newest event among these kinds."""
+    newest = select(func.max(SourceEvent.id))
+    newest = newest.where(SourceEvent.source_id == Source.id, SourceEvent.kind.in_(kinds))
+    return newest.correlate(Source).scalar_subquery()
+
+
 def health(session: Session, now: datetime) -> list[SourceHealth]:
     """How every source fares, in the order in which they were added."""
-    paused, failing = _latest(session, PAUSING), _latest(session, FAILING)
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     moments = [this_hour - step * HOUR for step in reversed(range(HOURS))]
     counted: dict[int, dict[datetime, HourOfSource]] = {}
@@ -237,8 +255,7 @@ def health(session: Session, now: datetime) -> list[SourceHealth]:
     rejections = select(RejectedItem.source_id, func.count()).group_by(RejectedItem.source_id)
     rejected = dict(session.execute(rejections).all())
     lines = []
-    for source in session.scalars(select(Source).order_by(Source.id)):
-        state, detail = _state(source, paused.get(source.id), failing.get(source.id), now)
+    for source, state, detail in states(session, now):
         hours = counted.get(source.id, {})
         lines.append(
             SourceHealth(

@@ -1,5 +1,6 @@
 """Real parts every test may stand on: a PostgreSQL of its own, migrated, empty each time."""
 
+import itertools
 import os
 import shutil
 import socket
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -21,10 +22,26 @@ pytest_plugins = ["tests.pds.server", "tests.pds.jetstream"]
 
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)  # a Monday afternoon
 
+PATIENCE = 30_000  # ms for what a page is expected to show: three browsers share two cores
+
+_emptied = itertools.count(1)
+
 BROWSER_FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
+
+
+# Files that take minutes, however few their tests, most by waiting for processes: first, so
+# that no process is left alone with them at the end.
+SLOW_FILES = (
+    *("test_journey", "test_worker", "test_faults", "test_streams", "test_retrain"),
+    *("test_pages", "test_outgoing"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in SLOW_FILES)
 
 
 def free_port() -> int:
@@ -62,6 +79,7 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(BROWSER_FLAGS))
         yield browser
@@ -80,26 +98,47 @@ def database_url() -> Iterator[str]:
 def engine(database_url: str) -> Iterator[Engine]:
     engine = make_engine(database_url)
     wait_until_up(engine)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # No test cuts the power: what a process writes survives its own end, and the server's.
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        # Who vacuums an emptied table notes that its pages hold no rows. Later plans are then made
+        # for one row, and a test that tells 700 posts takes five minutes.
+        connection.execute(text("ALTER SYSTEM SET autovacuum = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
     migrate(engine)
+    tables = [table.name for table in reversed(Base.metadata.sorted_tables)]
+    tables = ["procrastinate_periodic_defers", "procrastinate_jobs", *tables]
+    deletes = "; ".join(f"DELETE FROM {name}" for name in tables)
+    with engine.begin() as connection:
+        connection.execute(text(EMPTY.format("empty_tables", deletes)))
+        connection.execute(
+            text(EMPTY.format("renew_tables", f"TRUNCATE {', '.join(tables)} CASCADE"))
+        )
     yield engine
     engine.dispose()
+
+
+# A function's statements are planned once, where a hundred DELETEs would be planned after each
+# test. TRUNCATE takes seven times as long: it makes new files for each small table. What is deleted
+# stays in the way, though, so every so many tests the tables are made anew.
+RENEWED = 40
+EMPTY = """
+CREATE FUNCTION {}() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  {};
+  PERFORM setval(format('%I.%I', schemaname, sequencename)\\:\\:regclass, start_value, false)
+  FROM pg_sequences WHERE last_value IS NOT NULL;
+END $$
+"""
 
 
 @pytest.fixture
 def sessions(engine: Engine) -> Iterator[sessionmaker[Session]]:
     """A session factory on empty tables. Use it where several sessions or processes take part."""
     yield make_sessions(engine)
-    # Seven times faster than TRUNCATE, which makes new files for each of sixty small tables.
-    tables = [table.name for table in reversed(Base.metadata.sorted_tables)]
-    tables = ["procrastinate_periodic_defers", "procrastinate_jobs", *tables]
+    verb = "empty_tables" if next(_emptied) % RENEWED else "renew_tables"
     with engine.begin() as connection:
-        connection.execute(text("; ".join(f"DELETE FROM {name}" for name in tables)))
-        connection.execute(
-            text(
-                "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value,"
-                " false) FROM pg_sequences WHERE last_value IS NOT NULL"
-            )
-        )
+        connection.execute(text(f"SELECT {verb}()"))
 
 
 @pytest.fixture

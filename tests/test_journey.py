@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from tests.conftest import free_port
 from tests.desk.conftest import PASSWORD
+from tests.desk.planning import fill_plan
 from tests.pds.server import Pds
 
 MESSAGE = (
@@ -90,7 +91,7 @@ def sign_in_link(
     """`breakwater run` on an empty database; answers the first administrator's link."""
     environment = os.environ | {
         "BREAKWATER_DATABASE_URL": database_url,
-        "BREAKWATER_SECRET_KEY": "a key for this test, longer than it need be",
+        "BREAKWATER_SECRET_KEY": "a key for this test that is longer than it need be",
         "BREAKWATER_DATA_DIR": str(tmp_path),
         "BREAKWATER_PORT": str(free_port()),
         "BREAKWATER_FEEDS": feed,
@@ -140,10 +141,13 @@ def test_from_a_live_feed_to_an_approved_published_message(
     assert origin is not None
     desk = origin.group()
 
-    # The administrator adds three people and the town's server as a source.
+    # The administrator adds four people and the town's server as a source.
     admin = sign_in(browser, sign_in_link)
     links = {}
-    for name, role in (("Maya", "monitor"), ("Jonah", "comms"), ("Ruth", "leader")):
+    for name, role in (
+        *(("Maya", "monitor"), ("Dana", "duty lead")),
+        *(("Jonah", "comms"), ("Ruth", "leader")),
+    ):
         admin.goto(f"{desk}/people")
         form = admin.locator("form[action='/people']")
         form.get_by_label("Name", exact=True).fill(name)
@@ -180,11 +184,20 @@ def test_from_a_live_feed_to_an_approved_published_message(
     expect(flag).to_have_count(1, timeout=90_000)
     flag.click()
     expect(maya.locator(".reasons li").first).to_contain_text("authors")
+    maya.get_by_text("Show the post").first.click()  # folded: it reads M3 or above
     expect(maya.locator(".post mark").first).to_be_visible()
     maya.get_by_label("What you saw").fill("Six neighbours call for violence over the rumour.")
     maya.get_by_role("button", name="Confirm").click()
     expect(maya.locator(".state.confirmed").first).to_be_visible()
     narrative = maya.url
+
+    # One post calls people out tonight: at D4 a second person looks.
+    dana = sign_in(browser, links["Dana"])
+    dana.goto(narrative)
+    second = dana.locator("#second")
+    second.get_by_label("What you saw").fill("Read at the source: bats, tonight, at one address.")
+    second.get_by_role("button", name="I see it too").click()
+    expect(second).to_contain_text("two people agree")
 
     # A comms expert records the voice, chooses an answer, and drafts.
     jonah = sign_in(browser, links["Jonah"])
@@ -201,7 +214,7 @@ def test_from_a_live_feed_to_an_approved_published_message(
     form.get_by_label("Bluesky").check()
     form.get_by_role("button", name="Record consent").click()
     form = jonah.locator("form[action$='/accounts']")
-    form.get_by_label("Platform").select_option("bluesky")
+    form.get_by_role("combobox", name="Platform").select_option("bluesky")
     form.get_by_label("Handle").fill(ruths_account.handle)
     form.get_by_label("Server").fill(pds.url)
     form.get_by_label("App password").fill(ruths_account.password)
@@ -213,9 +226,12 @@ def test_from_a_live_feed_to_an_approved_published_message(
     jonah.get_by_label("For whom").fill("Parents in Marlow Ferry")
     jonah.get_by_label("One goal").fill("Stay home tonight and ask questions at the hall")
     jonah.get_by_role("button", name="Decide").click()
+    jonah.get_by_role("link", name="Norm statement").click()
+    fill_plan(jonah, "Jonah")
     jonah.get_by_role("button", name="Draft a message").click()
-    jonah.locator("textarea").fill(MESSAGE)
-    expect(jonah.locator("#checks")).to_contain_text("checks pass")
+    jonah.locator("textarea[name^=text]").first.fill(MESSAGE)
+    # The first look loads the scorer.
+    expect(jonah.locator("#checks")).to_contain_text("checks pass", timeout=60_000)
     soon = datetime.now(UTC) + timedelta(seconds=100)  # a form's minute: in 40 to 100 seconds
     chicago = soon.astimezone(ZoneInfo("America/Chicago"))
     jonah.get_by_label("Send at").fill(f"{chicago:%Y-%m-%dT%H:%M}")
@@ -236,5 +252,5 @@ def test_from_a_live_feed_to_an_approved_published_message(
     (post,) = pds.posts(ruths_account)
     assert post["value"]["text"] == MESSAGE
     assert (link.get_attribute("href") or "").endswith(post["uri"].rpartition("/")[2])
-    for page in (admin, maya, jonah, ruth):
+    for page in (admin, maya, dana, jonah, ruth):
         page.context.close()

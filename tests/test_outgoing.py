@@ -6,11 +6,13 @@ fails, its sentence says what to do.
 """
 
 import ast
+import io
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -20,23 +22,27 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.staticfiles import StaticFiles
+from PIL import Image
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from campaigns.models import Campaign, Consent, Voice
-from desk import people
+from campaigns.sending import kill_switch
+from campaigns.wording.media import keep_image
+from desk import handover, people, sitreps
 from desk.app import create_app
 from desk.models import ROLES
 from desk.security import COOKIE
 from desk.settings import Settings
 from desk.wiring import Wiring, wire
-from monitor import alert_lists, alerts, cap, cases, lexicon
-from monitor.codebook import MessageFields
+from monitor.alerts import alert_lists, alerts, cap
+from monitor.coding import cases, lexicon, situations
+from monitor.coding.codebook import MessageFields
 from monitor.models import Flag, Reading, Revision
-from monitor.narratives import hour_of
-from monitor.revisions import rename
+from monitor.narratives.narratives import hour_of
+from monitor.narratives.revisions import rename
 from sources import register, watches
 from sources.bluesky import NO_UNAUTHENTICATED
 from sources.matching import Rule
@@ -62,15 +68,36 @@ SENDS = {
     "sources/firehose.py": "nothing by itself: takes frames of AT Protocol apart",
     "sources/reddit.py": "names of subreddits, words of searches, ids of posts we hold (there?)",
     "sources/collector.py": "nothing: names the network's faults in plain words",
-    "monitor/embed.py": "the name of a model to the Hugging Face hub, if the settings name one",
+    "monitor/embedding/embed.py": "a model's name to Hugging Face, if the settings have one",
     "monitor/training/fit.py": "nothing: transformers reads the packaged model from disk",
     "monitor/training/make.py": "nothing: PyTorch trains the first look",
+    "monitor/training/signs.py": "nothing: PyTorch trains the heads for signs",
+    "campaigns/publishers/exchange.py": "one request a publisher wrote, to the server it names",
+    "campaigns/wording/richtext.py": "nothing: links and hashtags by the SDK's own patterns",
     "campaigns/publishers/bluesky.py": "what a leader approved, and the voice's own password",
+    "campaigns/publishers/mastodon.py": "what a leader approved, and the voice's own access token",
+    "campaigns/publishers/reddit.py": "what a leader approved, and the voice's own refresh token",
+    "campaigns/publishers/reddit_keeper.py": "ids of our submissions (what of them?), deletions",
+    "campaigns/publishers/reddit_login.py": "the desk's own client, and the code of who signed in",
+    "campaigns/publishers/dpop.py": "nothing by itself: signs requests, and checks where they go",
+    "campaigns/publishers/identities.py": "handles that people type in: whose they are, and where",
+    "campaigns/publishers/oauth.py": "the desk's own name and key, and what proves a sign-in",
+    "campaigns/publishers/bluesky_keeper.py": "uris of posts of ours (what of them?), deletions",
+    "campaigns/publishers/mastodon_keeper.py": "the same, with the voice's own access token",
+    "campaigns/publishers/email.py": "what a leader approved, to a contact; the mail password",
+    "campaigns/publishers/twilio.py": "what a leader approved, to one contact; the account's key",
+    "campaigns/publishers/kannel.py": "the same by an SMS gateway of one's own, and its password",
+    "desk/bell.py": "nothing: listens on our own database, and wakes the streams of open pages",
+    "desk/serving.py": "nothing by itself: uvicorn's server, whose open streams end when it stops",
+    "desk/routes/presence.py": "to whoever is signed in: who else has the same page open",
+    "desk/worker.py": "nothing by itself: gives the loop that runs the jobs its threads",
     "desk/cli.py": "pages to whoever signs in (walked below); starts the worker as a child",
     "desk/streams.py": "settings and the secret key to child processes of our own",
     "desk/database.py": "starts our own PostgreSQL as a child process",
     "desk/couriers.py": "to staff: that something waits, how grave it is, and a link",
+    "desk/printed.py": "nothing: Typst sets type from a template of ours, which takes no package",
     "desk/mail.py": "the same by e-mail, to the desk's own mail server",
+    "desk/mailbox.py": "a user name, a password and numbers of mails, to the desk's own mailbox",
     "desk/first_start.py": "a HEAD request to each configured feed, once: is the network open?",
 }
 
@@ -109,12 +136,14 @@ STAYING_IN = frozenset(
             "krippendorff",
             "graspologic_native",
             "jinja2",
+            "libipld",
             "listparser",
             "msgspec",
             "nh3",
         ),
-        *("numpy", "onnx"),
+        *("PIL", "numpy", "onnx"),
         *("onnxruntime", "py3langid", "regex", "rensa", "rich", "safetensors", "scipy", "sklearn"),
+        *("joserfc", "phonenumbers", "syllapy", "webauthn"),
         *("tokenizers", "typer", "zipcodes", "zstandard", "argon2", "cryptography"),
         *("pydantic", "pydantic_core", "pydantic_settings", "fastapi", "starlette"),
         *("alembic", "pgvector", "procrastinate", "psycopg", "sqlalchemy"),
@@ -125,12 +154,18 @@ STAYING_IN = frozenset(
 # By module
 
 
+@cache
+def _our_own() -> dict[str, ast.Module]:
+    return _modules(HOUSE)
+
+
 def _modules(house: Path) -> dict[str, ast.Module]:
     paths = sorted(path for room in ROOMS for path in (house / room).rglob("*.py"))
     return {path.relative_to(house).as_posix(): ast.parse(path.read_text()) for path in paths}
 
 
-def _imported(module: ast.Module) -> set[str]:
+@cache
+def _imported(module: ast.Module) -> frozenset[str]:
     """Dotted names of all that is imported, wherever in the module."""
     names = set()
     for node in ast.walk(module):
@@ -139,7 +174,7 @@ def _imported(module: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.module is not None, "imports are absolute here"
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    return frozenset(names)
 
 
 def _ways_out(module: ast.Module) -> set[str]:
@@ -160,14 +195,14 @@ def _ways_out(module: ast.Module) -> set[str]:
     return ways
 
 
-def _unlisted(house: Path) -> list[str]:
+def _unlisted(modules: Mapping[str, ast.Module]) -> list[str]:
     """A sentence for each module that can send and is not among SENDS."""
     return [
         f"{path} can send bytes out of the process ({', '.join(sorted(ways))}). Look at what it "
         "sends. Words of a post may leave only after Policies.demand(platform, use). Then add the "
         "module to SENDS in tests/test_outgoing.py, and say there what it sends; if a package in "
         "it sends nothing, add that to STAYING_IN instead."
-        for path, module in _modules(house).items()
+        for path, module in modules.items()
         if (ways := _ways_out(module)) and path not in SENDS
     ]
 
@@ -193,15 +228,15 @@ def _reached(modules: Mapping[str, ast.Module], path: str) -> set[str]:
 
 
 def test_every_module_that_can_send_is_known_with_what_it_sends() -> None:
-    assert _unlisted(HOUSE) == []
-    modules = _modules(HOUSE)
+    modules = _our_own()
+    assert _unlisted(modules) == []
     gone = {path for path in SENDS if path not in modules or not _ways_out(modules[path])}
     assert not gone, "these cannot send any more: take them out of SENDS"
 
 
 def test_what_reads_and_what_publishes_cannot_reach_stored_posts() -> None:
     """A collector is told where to look, a publisher is told everything in a Parcel."""
-    modules = _modules(HOUSE)
+    modules = _our_own()
     for path in SENDS:
         reached = _reached(modules, path)
         if path.startswith("campaigns/"):
@@ -229,9 +264,9 @@ def test_the_walk_over_modules_sees_a_new_way_out(tmp_path: Path, line: str) -> 
         (tmp_path / room).mkdir()
     new = tmp_path / "monitor" / "digest.py"
     new.write_text("import os\nfrom urllib.parse import quote\nfrom sqlalchemy import select\n")
-    assert _unlisted(tmp_path) == []
+    assert _unlisted(_modules(tmp_path)) == []
     new.write_text(line)
-    (sentence,) = _unlisted(tmp_path)
+    (sentence,) = _unlisted(_modules(tmp_path))
     assert sentence.startswith("monitor/digest.py can send bytes")
     assert "Policies.demand" in sentence
 
@@ -239,8 +274,8 @@ def test_the_walk_over_modules_sees_a_new_way_out(tmp_path: Path, line: str) -> 
 def test_the_walk_over_modules_follows_imports(tmp_path: Path) -> None:
     for path, line in {
         "campaigns/publishers/sms.py": "from campaigns.drafts import words",
-        "campaigns/drafts.py": "import monitor.narratives",
-        "monitor/narratives.py": "from sources.models import Post",
+        "campaigns/drafts.py": "import monitor.narratives.narratives",
+        "monitor/narratives/narratives.py": "from sources.models import Post",
         "sources/models.py": "",
         "desk/app.py": "",
     }.items():
@@ -257,7 +292,9 @@ PLATFORMS = ("bluesky", "web", "reddit", "example")
 LABELLED = "labelled"
 HIDDEN = "hidden"
 MARKS = (*PLATFORMS, LABELLED, HIDDEN, "passing", "rejected")
-OPEN = {"/sign-in", "/sign-in/{token}"}  # all that may be shown without a sign-in
+# All that may be shown without a sign-in; what was said on our own page is for everybody.
+SAID = {"/said", "/said.atom", "/said/{key}", "/said/{key}/pictures/{sha256}"}
+OPEN = {"/sign-in", "/sign-in/{token}", "/leave/{key}"} | SAID
 
 
 def _mark(name: str) -> str:
@@ -282,7 +319,9 @@ class Desk:
 def desk(
     database_url: str, engine: Engine, sessions: sessionmaker[Session], tmp_path: Path
 ) -> Iterator[Desk]:
-    settings = Settings(data_dir=tmp_path, feeds=(), jetstream_url=None, time_zone="UTC")
+    settings = Settings(
+        data_dir=tmp_path, feeds=(), jetstream_url=None, time_zone="UTC", public_page=True
+    )
     wiring = wire(settings, database_url)
     now = datetime.now(UTC)
     with wiring.sessions.begin() as session:
@@ -291,8 +330,20 @@ def desk(
         token = people.use_link(session, people.new_link(session, person, None, now), now)[1]
         link = people.new_link(session, person, None, now)
         ids |= {"person_id": [str(person.id)], "token": [link, "no-such-link"]}
+        note = handover.write(session, person, "In our own words", "open", "", now)
+        week = situations.week_of(now)
+        report = sitreps.start(session, week, "", None, person.id, now)
+        ids |= {"note_id": [str(note.id)], "sitrep_id": [str(report.id)]}
+        picture = keep_image(session, _picture(), by=person.id, now=now)
+        ids |= {"sha256": [picture.sha256]}
     yield Desk(wiring, create_app(wiring), ids, token)
     wiring.engine.dispose()
+
+
+def _picture() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (9, 6), "teal").save(out, "PNG")
+    return out.getvalue()
 
 
 def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
@@ -377,6 +428,7 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
     ) -> list[str]:
         return [str(row_id) for row_id in session.scalars(select(table.id))]
 
+    stop = kill_switch.press(session, None, reason="A test of the walk", by=1, now=now)
     return {
         "narrative_id": [str(narrative.id)],
         "message_id": [str(message.id)],
@@ -397,6 +449,25 @@ def _furnish(session: Session, now: datetime) -> dict[str, list[str]]:
         "event_id": ["1"],
         "sample_id": ["1"],
         "channel_id": ["1"],
+        "view_id": ["1"],
+        "stop_id": [str(stop.id)],
+        "delivery_id": ["1"],
+        "retraction_id": ["1"],
+        "release_id": ["1"],
+        "permission_id": ["1"],
+        "passkey_id": ["1"],
+        "contact_id": ["1"],
+        "import_id": ["1"],
+        "address_id": ["1"],
+        "audience_id": ["1"],
+        "reply_id": ["1"],
+        "approval_id": ["1"],
+        "account_id": ["1"],
+        "key": ["no-such-key"],
+        "noun": ["narratives", "flags"],
+        "number": ["1"],
+        "what": ["approve", "decline"],
+        "level": ["2"],
     }
 
 

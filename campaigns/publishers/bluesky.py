@@ -1,17 +1,20 @@
 """Bluesky and every other AT Protocol server: a post exactly once, by putRecord.
 
 The record key and the complete record are fixed before the first attempt, and ``swapRecord: null``
-says "only where nothing stands yet". The same record again is a no-op, so a doubt may be repeated;
-a different record under the key is refused, so nothing is ever silently edited. The call is made
-as plain JSON because the atproto SDK drops a null ``swapRecord``.
+says "only where nothing stands yet": two calls make one post, and a different record under the key
+is refused, so nothing is ever silently edited. The call is made as plain JSON because the atproto
+SDK drops a null ``swapRecord``.
+
+Still a doubt is looked up and not repeated: if the post arrived and its voice deleted it, a second
+putRecord would bring it back. The mark is the revision of the account's repository, which changes
+with every write: if nothing is there and the revision is still the one of before, nothing came.
+
+A thread is one applyWrites, which makes all its posts or none; the server refuses a key that is
+taken. So what is true of its first post is true of all, and the first is what is looked up.
 """
 
-import asyncio
-import json
-import math
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,120 +27,233 @@ from campaigns.publishers import (
     PublisherRejectedError,
     Receipt,
 )
+from campaigns.publishers.dpop import Line, Pass, pass_of
+from campaigns.publishers.exchange import DEADLINE, LOOPBACK, NEVER_LEFT, Answer, exchange, why
+from campaigns.wording.threads import COLLECTION as COLLECTION
+from campaigns.wording.threads import chained, keys_of, records_in
 
-COLLECTION = "app.bsky.feed.post"
-TIMEOUT = 15.0  # seconds per step of one exchange
-DEADLINE = 60.0  # seconds for one whole exchange; the longest publish has seven
-ANSWER_MAX = 1_000_000  # bytes of one answer; a true one has a few thousand
+EXCHANGES_MAX = 7  # of the longest publish: two sign-ins, put, get, and each of them once more
+# One picture, or signing in for it; of four and a card's at most eight: two sign-ins, the five, one
+# again.
+UPLOAD = 20.0  # seconds
+UPLOADS_MAX = 8
 RATE_LIMIT_WAIT = 300.0  # seconds when a 429 does not say: the window of createSession (30/5 min)
 TOKEN_FAULTS = frozenset({"ExpiredToken", "InvalidToken"})  # said with 400: sign in again
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """A whole answer; ``said`` is its JSON object, empty when it is none."""
-
-    status: int
-    headers: httpx.Headers
-    said: dict[str, Any]
-
-    @property
-    def is_success(self) -> bool:
-        return 200 <= self.status < 300
-
-    @property
-    def error(self) -> str:
-        return str(self.said.get("error", ""))
-
-    @property
-    def words(self) -> str:
-        """What the server says went wrong, in at most one line that any table can hold."""
-        words = str(self.said.get("message") or self.error or f"HTTP {self.status}")[:300]
-        return "".join(sign if sign.isprintable() else " " for sign in words).rstrip(" .") + "."
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class BlueskyPublisher:
-    """Signs in with an app password and keeps the session: signing in is limited to 30 in 5 min.
+    """Publishes posts of accounts on any AT Protocol server.
+
+    Signs in with an app password and keeps the session: signing in is limited to 30 in 5 min. Or
+    the account was signed in at its own server, and its secret is a Pass (dpop).
 
     ``deadline``: seconds after which an exchange is given up, however busy the server keeps it.
+    ``line``: by which accounts with a Pass are asked; without one they cannot be.
     """
 
-    def __init__(self, deadline: float = DEADLINE) -> None:
+    repeatable = False  # after a deletion it would bring the post back
+
+    def __init__(self, deadline: float = DEADLINE, line: Line | None = None) -> None:
         self._deadline = deadline
+        self._line = line
         self._sessions: dict[tuple[str, str, str], tuple[str, str]] = {}  # -> (did, access token)
 
-    def publish(self, parcel: Parcel) -> Receipt:
-        """Put the record under its key; answers its address, new or already there."""
+    def mark(self, parcel: Parcel) -> str:
+        """The revision of the account's repository, which every write of anybody changes."""
         try:
-            answer = self._signed_in(parcel, "POST", "com.atproto.repo.putRecord", _put_body)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as fault:
+            return self._revision(parcel)
+        except httpx.TransportError as fault:
+            raise NotSentError(f"{parcel.service} cannot be asked ({why(fault)}).") from fault
+        except InDoubtError as fault:
+            raise NotSentError(str(fault)) from fault
+
+    def publish(self, parcel: Parcel) -> Receipt:
+        """Put the record under its key, or all of a thread; answers its address, new or there."""
+        self._upload(parcel)
+        thread = len(records_in(parcel.record)) > 1
+        method = "com.atproto.repo.applyWrites" if thread else "com.atproto.repo.putRecord"
+        try:
+            answer = self._signed_in(parcel, "POST", method, _thread_body if thread else _put_body)
+        except NEVER_LEFT as fault:
             raise NotSentError(f"{parcel.service} cannot be reached ({fault}).") from fault
         except httpx.TransportError as fault:
-            raise InDoubtError(f"{parcel.service} broke off ({_why(fault)}).") from fault
+            raise InDoubtError(f"{parcel.service} broke off ({why(fault)}).") from fault
         if answer.status == 400 and answer.error == "InvalidSwap":
             return self._what_stands_there(parcel)
-        if answer.status >= 500:
+        if answer.is_unclear:
             raise InDoubtError(f"{parcel.service} failed: {answer.words}")
         if not answer.is_success:
+            # Some servers say in this way that a thread's key is taken.
+            if thread and (found := self._get(parcel)) is not None:
+                return _if_ours(parcel, found)
             raise PublisherRejectedError(f"{parcel.service} refuses the post: {answer.words}")
-        return _receipt(parcel, answer.said.get("uri"))
+        return _receipt(parcel, _first_uri(answer) if thread else answer.said.get("uri"))
+
+    def _upload(self, parcel: Parcel) -> None:
+        """Bring the pictures, which nobody sees before a record names them.
+
+        The record names each by the hash of its bytes, so that a server that would change them is
+        found out here. Raises NotSentError or PublisherRejectedError.
+        """
+        for place, (data, named) in enumerate(zip(parcel.images, _blobs(parcel), strict=True)):
+            try:
+                answer = self._signed_in(
+                    parcel,
+                    "POST",
+                    "com.atproto.repo.uploadBlob",
+                    lambda _did, _parcel, data=data: {"content": data},
+                    headers={"Content-Type": named["mimeType"]},
+                    deadline=min(UPLOAD, self._deadline),
+                    tries=2 if place == 0 else 1,
+                )
+            except httpx.TransportError as fault:
+                raise NotSentError(f"{parcel.service} took no picture ({why(fault)}).") from fault
+            if answer.is_unclear or answer.status == 401 or answer.error in TOKEN_FAULTS:
+                raise NotSentError(f"{parcel.service} took no picture: {answer.words}")
+            if not answer.is_success:
+                raise PublisherRejectedError(
+                    f"{parcel.service} refuses the picture: {answer.words}"
+                )
+            blob = answer.said.get("blob")
+            if not isinstance(blob, dict) or blob.get("ref") != named["ref"]:
+                raise PublisherRejectedError(f"{parcel.service} changed the picture on its way.")
 
     def find(self, parcel: Parcel) -> Receipt | None:
-        """The post if it stands under its key with our text; None if it does not."""
+        """The post under its key with our text; None if nothing was written since the mark.
+
+        InDoubtError: it is not there, but something was written: it may have been deleted.
+        """
         found = self._get(parcel)
-        if found is None or found["value"].get("text") != parcel.record["text"]:
-            return None
-        return _receipt(parcel, found.get("uri"))
+        if found is not None:
+            if found["value"].get("text") != records_in(parcel.record)[0]["text"]:
+                raise InDoubtError(
+                    f"Other words than ours stand at this place in @{parcel.handle}'s account."
+                )
+            return _receipt(parcel, found.get("uri"))
+        try:
+            # Asked after the post: a write between the two questions makes it a doubt, never a no.
+            untouched = self._revision(parcel) == parcel.mark
+        except httpx.TransportError as fault:
+            raise InDoubtError(f"{parcel.service} cannot be asked ({why(fault)}).") from fault
+        if not untouched:
+            raise InDoubtError(
+                f"The post is not in @{parcel.handle}'s account, but the account has changed since "
+                "it was sent: it may have arrived and been deleted."
+            )
+        return None
 
     def _what_stands_there(self, parcel: Parcel) -> Receipt:
-        found = self.find(parcel)
+        try:
+            found = self._get(parcel)
+        except NotSentError as fault:  # something stands there, and it may be ours
+            raise InDoubtError(str(fault)) from fault
         if found is None:
-            raise PublisherRejectedError(
-                f"Another post already stands at this place in @{parcel.handle}'s account; "
-                "it was left alone."
-            )
-        return found
+            raise InDoubtError(f"The post stood in @{parcel.handle}'s account and is gone.")
+        return _if_ours(parcel, found)
+
+    def _revision(self, parcel: Parcel) -> str:
+        """Raises httpx.TransportError, InDoubtError, or what signing in raises."""
+        method = "com.atproto.sync.getLatestCommit"
+        answer = self._signed_in(parcel, "GET", method, lambda did, _: {"params": {"did": did}})
+        revision = answer.said.get("rev")
+        if not answer.is_success or not isinstance(revision, str):
+            raise InDoubtError(f"{parcel.service} does not say where it stands: {answer.words}")
+        return revision
 
     def _get(self, parcel: Parcel) -> dict[str, Any] | None:
         """What stands under the key, with its record as ``value``; None: the server has nothing."""
         try:
             answer = self._signed_in(parcel, "GET", "com.atproto.repo.getRecord", _get_query)
         except httpx.TransportError as fault:
-            raise InDoubtError(f"{parcel.service} cannot be asked ({_why(fault)}).") from fault
+            raise InDoubtError(f"{parcel.service} cannot be asked ({why(fault)}).") from fault
         if answer.status == 400 and answer.error == "RecordNotFound":
             return None
         if not answer.is_success or not isinstance(answer.said.get("value"), dict):
             raise InDoubtError(f"{parcel.service} does not say what it has: {answer.words}")
         return answer.said
 
-    def _signed_in(self, parcel: Parcel, verb: str, method: str, build: Any) -> _Answer:
+    def _signed_in(
+        self,
+        parcel: Parcel,
+        verb: str,
+        method: str,
+        build: Any,
+        headers: Mapping[str, str] = NO_HEADERS,
+        deadline: float | None = None,
+        tries: int = 2,
+    ) -> Answer:
         """One call with the account's session, signing in again once when it has expired."""
-        for last_try in (False, True):
-            did, token = self._session(parcel)
-            bearer = {"Authorization": f"Bearer {token}"}
-            answer = self._exchange(parcel, verb, method, headers=bearer, **build(did, parcel))
+        within = deadline or self._deadline
+        if parcel.secret is None:
+            raise NotSentError(
+                f"@{parcel.handle} is not signed in: connect it on its voice’s page."
+            )
+        if (opens := pass_of(parcel.secret)) is not None:
+            return self._by_pass(parcel, opens, verb, method, build, headers, within)
+        for again in range(tries):
+            did, token = self._session(parcel, within)
+            bearer = {"Authorization": f"Bearer {token}", **headers}
+            answer = exchange(
+                within,
+                verb,
+                f"{parcel.service}/xrpc/{method}",
+                headers=bearer,
+                **build(did, parcel),
+            )
             expired = answer.status == 401 or answer.error in TOKEN_FAULTS
-            if not expired or last_try:
+            if not expired or again == tries - 1:
                 break
             self._sessions.pop(_account(parcel), None)
         if answer.status == 429:
             raise _rate_limited(parcel, answer)
         return answer
 
-    def _session(self, parcel: Parcel) -> tuple[str, str]:
+    def _by_pass(
+        self,
+        parcel: Parcel,
+        opens: Pass,
+        verb: str,
+        method: str,
+        build: Any,
+        headers: Mapping[str, str],
+        within: float,
+    ) -> Answer:
+        """One call for an account that was signed in at its own server, which is asked itself.
+
+        It is read like everybody reads it, so that a doubt can be settled when the Pass is over.
+        """
+        if self._line is None:
+            raise NotSentError("Accounts that were signed in at their server cannot be asked here.")
+        url, request = f"{opens.service}/xrpc/{method}", build(opens.did, parcel)
+        if verb == "GET":
+            answer = self._line.get(within, url, **request)
+        else:
+            answer = self._line.ask(
+                within, verb, url, opens.key, token=opens.token, headers=headers, **request
+            )
+            if answer.status == 401:  # nothing was done; it is being renewed, or asked for anew
+                raise NotSentError(
+                    f"{opens.service} does not know this sign-in of @{parcel.handle} any more: "
+                    f"{answer.words}"
+                )
+        if answer.status == 429:
+            raise _rate_limited(parcel, answer)
+        return answer
+
+    def _session(self, parcel: Parcel, deadline: float) -> tuple[str, str]:
         """(did, access token) of the account. Nothing was sent when this raises."""
         if _account(parcel) in self._sessions:
             return self._sessions[_account(parcel)]
         try:
-            answer = self._exchange(
-                parcel,
+            answer = exchange(
+                deadline,
                 "POST",
-                "com.atproto.server.createSession",
+                f"{parcel.service}/xrpc/com.atproto.server.createSession",
                 json={"identifier": parcel.handle, "password": parcel.secret},
             )
         except httpx.TransportError as fault:
-            raise NotSentError(f"{parcel.service} cannot be reached ({_why(fault)}).") from fault
+            raise NotSentError(f"{parcel.service} cannot be reached ({why(fault)}).") from fault
         if answer.status == 429:
             raise _rate_limited(parcel, answer)
         if answer.status >= 500:
@@ -153,37 +269,15 @@ class BlueskyPublisher:
         self._sessions[_account(parcel)] = said["did"], said["accessJwt"]
         return self._sessions[_account(parcel)]
 
-    def _exchange(self, parcel: Parcel, verb: str, method: str, **request: Any) -> _Answer:
-        """One request and its whole answer. Raises httpx.TransportError, never after ``deadline``.
 
-        It has a thread of its own because the caller's may be running an event loop already.
-        """
-        asking = _ask(self._deadline, verb, f"{parcel.service}/xrpc/{method}", request)
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, asking).result()
-
-
-async def _ask(deadline: float, verb: str, url: str, request: dict[str, Any]) -> _Answer:
-    """asyncio because only a cancellation ends connection, headers and body alike.
-
-    A name lookup cannot be cancelled: it ends by the system resolver's own, shorter limits. The
-    answer is asked for and read uncompressed: its size on the wire is its size in memory.
-    """
-    headers = {"Accept-Encoding": "identity"}
-    try:
-        async with (
-            asyncio.timeout(deadline),
-            httpx.AsyncClient(timeout=TIMEOUT, headers=headers) as client,
-            client.stream(verb, url, **request) as answer,
-        ):
-            body = bytearray()
-            async for chunk in answer.aiter_raw():
-                body += chunk
-                if len(body) > ANSWER_MAX:
-                    raise httpx.ReadError(f"its answer is longer than {ANSWER_MAX} bytes")
-            return _Answer(answer.status_code, answer.headers, _json(body))
-    except TimeoutError as fault:
-        raise httpx.ReadTimeout(f"no whole answer within {deadline:g} seconds") from fault
+def _if_ours(parcel: Parcel, found: Mapping[str, Any]) -> Receipt:
+    """What stands under the key, where that is our post; PublisherRejectedError where not."""
+    if found["value"].get("text") != records_in(parcel.record)[0]["text"]:
+        raise PublisherRejectedError(
+            f"Another post already stands at this place in @{parcel.handle}'s account; "
+            "it was left alone."
+        )
+    return _receipt(parcel, found.get("uri"))
 
 
 def _account(parcel: Parcel) -> tuple[str, str, str]:
@@ -202,6 +296,35 @@ def _put_body(did: str, parcel: Parcel) -> dict[str, Any]:
     }
 
 
+def _thread_body(did: str, parcel: Parcel) -> dict[str, Any]:
+    records = records_in(parcel.record)
+    keys = keys_of(parcel.record_key, len(records))
+    writes = [
+        {
+            "$type": "com.atproto.repo.applyWrites#create",
+            "collection": COLLECTION,
+            "rkey": key,
+            "value": value,
+        }
+        for key, value in zip(keys, chained(did, keys, records), strict=True)
+    ]
+    return {"json": {"repo": did, "writes": writes}}
+
+
+def _first_uri(answer: Answer) -> Any:
+    results = answer.said.get("results")
+    first = results[0] if isinstance(results, list) and results else {}
+    return first.get("uri") if isinstance(first, dict) else None
+
+
+def _blobs(parcel: Parcel) -> list[dict[str, Any]]:
+    """What the records say of each picture: of all posts in order, then that of the link card."""
+    embeds = [record.get("embed", {}) for record in records_in(parcel.record)]
+    pictures = [image["image"] for embed in embeds for image in embed.get("images", [])]
+    cards = [embed.get("external", {}) for embed in embeds]
+    return pictures + [card["thumb"] for card in cards if "thumb" in card]
+
+
 def _get_query(did: str, parcel: Parcel) -> dict[str, Any]:
     return {"params": {"repo": did, "collection": COLLECTION, "rkey": parcel.record_key}}
 
@@ -216,25 +339,6 @@ def _receipt(parcel: Parcel, uri: Any) -> Receipt:
     return Receipt(uri, f"https://bsky.app/profile/{parcel.handle}/post/{parcel.record_key}")
 
 
-def _rate_limited(parcel: Parcel, answer: _Answer) -> NotSentError:
-    """Wait until ``ratelimit-reset`` (unix seconds) by the server's own clock."""
-    try:
-        server_now = parsedate_to_datetime(answer.headers["date"]).timestamp()
-        wait = float(answer.headers["ratelimit-reset"]) - server_now
-    except (KeyError, ValueError, OverflowError):
-        wait = math.nan
-    if not math.isfinite(wait):
-        wait = RATE_LIMIT_WAIT
-    return NotSentError(f"{parcel.service} asks us to slow down.", retry_in=max(0.0, wait))
-
-
-def _json(body: bytearray) -> dict[str, Any]:
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError):  # the second: brackets in brackets without end
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _why(fault: Exception) -> str:
-    return str(fault) or type(fault).__name__  # httpx's own timeouts have no words
+def _rate_limited(parcel: Parcel, answer: Answer) -> NotSentError:
+    wait = answer.wait("ratelimit-reset", RATE_LIMIT_WAIT)
+    return NotSentError(f"{parcel.service} asks us to slow down.", retry_in=wait)

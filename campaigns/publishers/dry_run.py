@@ -6,6 +6,12 @@ from campaigns.publishers import Parcel, Receipt
 class DryRunPublisher:
     """Accepts every parcel and sends nothing."""
 
+    repeatable = True
+
+    def mark(self, parcel: Parcel) -> str:
+        """Nothing to remember."""
+        return ""
+
     def publish(self, parcel: Parcel) -> Receipt:
         """A receipt that says it was a rehearsal; there is no page to read."""
         return Receipt(uri=f"dry-run:{parcel.record_key}", url=None)

@@ -10,10 +10,21 @@ from starlette.datastructures import FormData
 
 from desk import notices, people
 from desk.pages import TurnedAwayError, Typed, Visit, Visiting, local_time
-from monitor import alert_clock, alert_course, alert_lists, alerts, cap
-from monitor.models import Alert, AlertList, AlertListMember, AlertMessage, Flag
-from monitor.portrait import portrait
-from sources.places import every_place, place_of
+from desk.routes.rabat import path_of as rabat_path
+from monitor.alerts import alert_clock, alert_course, alert_lists, alerts, cap
+from monitor.coding import rabat
+from monitor.flags import second_looks
+from monitor.models import (
+    Alert,
+    AlertList,
+    AlertListMember,
+    AlertMessage,
+    AlertThreshold,
+    Flag,
+    RabatAssessment,
+)
+from monitor.narratives.portrait import places_of
+from sources.places import place_of, states_and_counties
 
 router = APIRouter(prefix="/alerts")
 
@@ -27,13 +38,11 @@ USUAL_LIFE = timedelta(hours=24)  # proposed expiry
 @router.get("")
 def show_all(visit: Visiting) -> Response:
     mine = None if visit.person.may(*READING) else visit.person.id
+    waiting, past = alerts.open_and_closed(visit.session, visit.now - RECENT, mine)
     return visit.page(
         "alerts/list.html",
-        waiting=[_row(one, visit.now) for one in alerts.open_alerts(visit.session, mine)],
-        past=[
-            _row(one, visit.now)
-            for one in alerts.closed_alerts(visit.session, visit.now - RECENT, mine)
-        ],
+        waiting=[_row(one, visit.now) for one in waiting],
+        past=[_row(one, visit.now) for one in past],
         sending=visit.person.may(*SENDING),
         **_words(),
     )
@@ -67,6 +76,7 @@ def send(visit: Visiting, form: Typed) -> Response:
             expires_at=_expiry(visit, form),
             by=visit.person.id,
             now=visit.now,
+            why_no_test=_word(form, "why_no_test"),
         )
     except ValueError as fault:
         session.rollback()
@@ -272,8 +282,18 @@ def _page(visit: Visit, alert: Alert, status: int = 200, **context: Any) -> Resp
         sending=visit.person.may(*SENDING),
         verifying=visit.person.may("monitor", *SENDING),
         place=place_of(alert.place) if alert.place else None,
+        threshold=_threshold(visit, alert),
         **({"error": "", "typed": {}} | _words() | context),
     )
+
+
+def _threshold(visit: Visit, alert: Alert) -> tuple[str, str]:
+    """What the threshold test said that an alert stands on, and why there is none; or neither."""
+    row = visit.session.get(AlertThreshold, alert.id)
+    if row is None:
+        return "", ""
+    test = row.assessment_id and visit.session.get(RabatAssessment, row.assessment_id)
+    return rabat.label(test) if test else "", row.why_none
 
 
 def _row(alert: Alert, now: datetime) -> tuple[Alert, list[alert_clock.Interval]]:
@@ -303,9 +323,7 @@ def _form(
         "verification": "V1",
         "reliability": "F",
         "credibility": "6",
-        "expires_at": (visit.now + USUAL_LIFE)
-        .astimezone(visit.wiring.zone)
-        .strftime("%Y-%m-%dT%H:%M"),
+        "expires_at": (visit.now + USUAL_LIFE).astimezone(visit.zone).strftime("%Y-%m-%dT%H:%M"),
         "level": str(alerts.LEAST_LEVEL),
     }
     return visit.page(
@@ -314,15 +332,30 @@ def _form(
         flag=flag,
         earlier=alerts.alerts_on(visit.session, flag) if flag else [],
         danger=danger,
+        **_tested(visit, flag),
         form=proposed | dict(typed),
         again=bool(typed),
         error=error,
         lists=alert_lists.lists(visit.session),
         current=alert_lists.current,
         named=named,
-        places=[one for one in every_place() if one.kind != "city"],
+        places=states_and_counties(),
         **_words(),
     )
+
+
+def _tested(visit: Visit, flag: Flag | None) -> dict[str, Any]:
+    """Whether the threshold test was done where a flag leads, and whether two people agree."""
+    if flag is None:
+        return {"test": None, "test_label": "", "test_path": "", "second": ""}
+    subject = rabat.about(visit.session, flag)
+    test = rabat.standing(visit.session, subject)
+    return {
+        "test": test,
+        "test_label": rabat.label(test) if test else "",
+        "test_path": rabat_path(subject),
+        "second": second_looks.state_of(flag.decision) if flag.decision else "",
+    }
 
 
 def _named(visit: Visit, flag: Flag | None) -> list[Any]:
@@ -333,7 +366,7 @@ def _named(visit: Visit, flag: Flag | None) -> list[Any]:
         return [place_of(flag.place)]
     if flag.narrative is None:
         return []
-    return [place for place, _ in portrait(visit.session, flag.narrative).places]
+    return list(places_of(visit.session, flag.narrative))
 
 
 def _lists(visit: Visit, status: int = 200, **context: Any) -> Response:
@@ -395,4 +428,4 @@ def _grade(form: FormData) -> cap.Grade:
 
 def _expiry(visit: Visit, form: FormData) -> datetime | None:
     text = _word(form, "expires_at")
-    return local_time(text, visit.wiring.zone) if text else None
+    return local_time(text, visit.zone) if text else None

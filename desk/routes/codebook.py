@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from desk.pages import Visiting
-from monitor.codebook import CODEBOOK
+from monitor.coding.codebook import CODEBOOK
 
 router = APIRouter()
 

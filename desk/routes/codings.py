@@ -7,12 +7,15 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from desk.pages import Typed, Visit, Visiting
-from monitor import cases, codings
-from monitor.codebook import (
+from desk.routes.situations import told_in
+from monitor.coding import cases, codings, situations
+from monitor.coding.codebook import (
     CODEBOOK,
     EDITION,
     HALLMARKS,
     MessageFields,
+    Situation,
+    danger,
     from_stored,
     message_level,
     threat_level,
@@ -79,6 +82,19 @@ def level(visit: Visiting, form: Typed) -> Response:
     return visit.page("codings/level.html", **form_context(fields) | {"misfit": misfit})
 
 
+@router.post("/{post_id}/coding/level")
+def comes_to(visit: Visiting, post_id: int, form: Typed) -> Response:
+    """The same of one post: its danger where it is told, and where the person departs; no save."""
+    visit.needs(*CODING)
+    reading = visit.find(Reading, post_id)
+    try:
+        fields, misfit = fields_of(form), ""
+    except ValueError as fault:
+        fields, misfit = MessageFields(), str(fault)
+    context = form_context(fields) | _beside(visit, reading, fields) | {"misfit": misfit}
+    return visit.page("codings/level.html", **context)
+
+
 @router.post("/{post_id}/coding")
 def code(visit: Visiting, post_id: int, form: Typed) -> Response:
     """Save a person's coding and, where they wrote one, the case in their own words."""
@@ -143,6 +159,24 @@ def _proposed(reading: Reading) -> MessageFields:
         return MessageFields()
 
 
+def _beside(visit: Visit, reading: Reading, fields: MessageFields) -> dict[str, Any]:
+    """What stands beside the level: the danger of these words in this week's situation of their
+    narrative, and in what they depart from the machine."""
+    machine = codings.proposed_fields(reading)
+    told = reading.narrative if reading.narrative and reading.narrative.settled_at else None
+    held = situations.danger_of(visit.session, told, visit.now) if told else None
+    found = danger(fields, held.situation if held else Situation())
+    return {
+        "beside": True,
+        "machine": machine,
+        "machine_level": message_level(machine) if machine else 0,
+        "departs": codings.departs(machine, fields) if machine else [],
+        "danger": found,
+        "told_where": told_in(held.place) if held and held.place else "",
+        "in_narrative": told is not None,
+    }
+
+
 def _page(
     visit: Visit,
     reading: Reading,
@@ -152,6 +186,8 @@ def _page(
 ) -> Response:
     """The form with ``fields`` in it, or what stands."""
     past = codings.history(visit.session, reading)
+    shown = _proposed(reading) if fields is None else fields
+    visit.shows([reading], asked=True)
     return visit.page(
         "codings/edit.html",
         status,
@@ -159,6 +195,7 @@ def _page(
         past=past,
         back=_back(reading),
         case_chars=cases.CHARS,
-        **form_context(_proposed(reading) if fields is None else fields),
+        **form_context(shown),
+        **_beside(visit, reading, shown),
         **({"error": "", "reason": "", "case": ""} | context),
     )

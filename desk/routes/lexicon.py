@@ -8,10 +8,10 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from desk.pages import KEYS, Typed, Visit, Visiting
-from monitor import lexicon
-from monitor.lexicon import Wording
+from monitor.coding import lexicon
+from monitor.coding.lexicon import Wording
 from monitor.models import LexiconVersion
-from monitor.terms import fold
+from monitor.reading.terms import fold
 
 router = APIRouter(prefix="/lexicon")
 

@@ -3,23 +3,34 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, HTTPException, Query
 from fastapi.responses import RedirectResponse, Response
 
-from campaigns import campaigns, messages
+from campaigns import campaigns
+from campaigns.drafting import messages
+from campaigns.models import Campaign
 from campaigns.voices import all_voices
-from desk import leases
-from desk.pages import Visit, Visiting
+from desk import leases, maps, plots
+from desk.pages import KEYS, Visit, Visiting
+from desk.routes import choosing
 from desk.routes import situations as situation_routes
-from monitor import flags, narratives, proposals, revisions, situations
-from monitor.claims import claims_of
-from monitor.embed import PACKAGED_LANGUAGES
-from monitor.models import Narrative, Revision
-from monitor.portrait import portrait
+from monitor.coding import situations
+from monitor.embedding.embed import PACKAGED_LANGUAGES
+from monitor.flags import flags
+from monitor.models import Flag, Narrative, Revision
+from monitor.narratives import narratives, proposals, revisions
+from monitor.narratives.claims import claims_among
+from monitor.narratives.counted import Counted, counted
+from monitor.narratives.course import course, days
+from monitor.narratives.explaining import explaining
+from monitor.narratives.portrait import Portrait, portray
+from monitor.narratives.texts import texts_in
 
 router = APIRouter()
 
-TEXTS_SHOWN = 30  # a person decides on these; the rest is a count
+TEXTS_SHOWN = 15  # a person decides on these; the rest is a page of its own
+COUNTIES_SHOWN = 50  # in words, beside the map
+LAST_PAGE = 1_000  # of all posts of a narrative: nobody reads so far, and a search is at hand
 EXAMPLES = 4  # texts shown of what the machine would split off
 CORRECTING = ("monitor", "admin")  # who may correct narratives
 
@@ -30,7 +41,7 @@ def show_all(visit: Visiting, away: bool = False) -> Response:
     known = PACKAGED_LANGUAGES if visit.wiring.settings.model is None else None
     day = visit.now - narratives.DAY
     rows = narratives.list_narratives(visit.session, dismissed=away)
-    shown = [row.narrative for row in rows]
+    shown = [row.narrative.id for row in rows]
     return visit.page(
         "narratives/list.html",
         rows=rows,
@@ -45,10 +56,35 @@ def show_all(visit: Visiting, away: bool = False) -> Response:
 
 @router.get("/narratives/{narrative_id}")
 def show(visit: Visiting, narrative_id: int) -> Response:
-    narrative = visit.find(Narrative, narrative_id)
+    known = 0 < narrative_id < KEYS
+    found = narratives.with_near(visit.session, narrative_id) if known else None
+    if found is None:
+        raise HTTPException(404)
+    narrative, near = found
     if narrative.merged_into is not None:
         return RedirectResponse(f"/narratives/{narrative.merged_into}", status_code=303)
-    return narrative_page(visit, narrative)
+    return narrative_page(visit, narrative, near=near)
+
+
+@router.get("/narratives/{narrative_id}/posts")
+def posts(visit: Visiting, narrative_id: int, page: Annotated[int, Query(ge=1)] = 1) -> Response:
+    """All posts of a narrative, the latest first, in pages."""
+    narrative = visit.find(Narrative, narrative_id)
+    if narrative.merged_into is not None:
+        path = f"/narratives/{narrative.merged_into}/posts"
+        return RedirectResponse(path, status_code=303)
+    page = min(page, LAST_PAGE)
+    readings, more = narratives.posts_of(visit.session, narrative, page)
+    visit.shows(readings)
+    return visit.page(
+        "narratives/posts.html",
+        narrative=narrative,
+        near=narratives.near(visit.session, narrative),
+        correcting=visit.person.may(*CORRECTING),
+        readings=readings,
+        number=page,
+        more=more and page < LAST_PAGE,
+    )
 
 
 @router.post("/narratives/{narrative_id}/title")
@@ -138,6 +174,29 @@ def _correct(
     return visit.done(f"/narratives/{narrative_id}")
 
 
+def _plot(
+    narrative: Narrative, told: Counted, raised: list[Flag], answers: list[Campaign]
+) -> plots.Plot:
+    """The course of a narrative with its flags, and with what we did up to now."""
+    ours = [*plots.our_messages(answers), *plots.our_alerts(told.alerts)]
+    last = max([narrative.last_post_at, *(one.at for one in ours)])
+    return plots.plot(course(told.hours, narrative.first_post_at, last), raised, ours)
+
+
+def _where(told: Counted, face: Portrait) -> dict[str, Any]:
+    """The map of the counties that posts name, and what it cannot show."""
+    counties = {one.fips: (one.posts, one.dangerous) for one in told.counties}
+    states = {place.code: posts for place, posts in face.places if place.kind == "state"}
+    return {
+        "drawing": maps.draw(counties, states),
+        "steps": maps.STEPS,
+        "counties": told.counties[:COUNTIES_SHOWN],
+        "more": max(0, len(told.counties) - COUNTIES_SHOWN),
+        "states": states,
+        "placeless": told.placeless,
+    }
+
+
 def _numbers(text: str) -> list[int]:
     """Ids as a form carries them, "12 15 19". ValueError where they are something else."""
     try:
@@ -152,27 +211,42 @@ def narrative_page(
     """The page of one narrative; a refused form comes back on it with its words kept."""
     context = {"error": "", "reason": "", "form": {}, "correction": {}} | context
     session = visit.session
+    if "near" not in context:
+        context["near"] = narratives.near(session, narrative)
     answers = campaigns.campaigns_on(session, narrative)
-    raised = flags.flags_on(session, narrative)
+    told, texts = counted(session, narrative), texts_in(session, narrative)
+    face, claims = portray(narrative, texts, told), claims_among(texts)
+    asking, held = leases.with_holders(session, flags.raised_on(narrative), visit.now)
+    raised = [flag for flag in asking if flag.kind == "spike"]
+    shown = explaining(texts, narrative, raised, TEXTS_SHOWN)
     open_flag = next((flag for flag in raised if flag.decision is None), None)
+    confirmation = flags.confirmation_among(asking)
+    situation = situation_routes.section(visit, narrative, confirmation)
+    speaking = visit.person.may("comms") and any(one.strategy != campaigns.HOLD for one in answers)
     history = revisions.history(session, narrative)
-    asked = [one for one in proposals.proposals(session) if narrative in (one.narrative, one.other)]
+    asked = proposals.still_asked(history)
+    splits = [one for one in asked if one.kind == "split"]
+    examples = proposals.examples(session, splits, EXAMPLES) if splits else {}
+    visit.shows(reading for some in examples.values() for reading in some)
+    visit.shows([one.text.reading for one in shown] + [claim.example for claim in claims])
+    visit.shows([face.typical] if face.typical else [])
     return visit.page(
         "narratives/one.html",
         status,
         narrative=narrative,
         flags=raised,
+        reports=[flag for flag in asking if flag.kind == "report"],
         open_flag=open_flag,
-        lease=open_flag and leases.holders(session, [open_flag.id], visit.now).get(open_flag.id),
-        flagged_hours={flag.hour for flag in raised},
-        confirmed=flags.confirmation_of(session, narrative) is not None,
-        series=narratives.hourly_series(session, narrative),
-        days=narratives.daily_series(session, narrative),
-        texts=narratives.texts_of(session, narrative, TEXTS_SHOWN),
-        portrait=portrait(session, narrative),
-        claims=claims_of(session, narrative),
-        near=narratives.near(session, narrative),
-        asked=[(one, proposals.examples(session, one, EXAMPLES)) for one in asked],
+        lease=open_flag and held.get(open_flag.id),
+        plot=_plot(narrative, told, raised, answers),
+        days=days(told.hours),
+        shown=shown,
+        portrait=face,
+        claims=claims,
+        where=_where(told, face),
+        whole=told.whole,
+        most_read=narratives.READ,
+        asked=[(one, examples.get(one.id, [])) for one in asked],
         history=[one for one in history if one.state != "proposed"],
         correcting=visit.person.may(*CORRECTING),
         campaigns=answers,
@@ -180,7 +254,10 @@ def narrative_page(
         states={
             message.id: messages.state_of(message) for one in answers for message in one.messages
         },
-        voices=all_voices(session),
-        **situation_routes.section(visit, narrative),
+        voices=all_voices(session) if speaking else [],
+        **situation,
+        **choosing.section(
+            visit, narrative, face, answers, told, confirmation, situation["second"] is not None
+        ),
         **context,
     )

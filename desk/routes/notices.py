@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, HTTPException
 from fastapi.responses import Response
 
 from desk import channels, notices
-from desk.models import Channel
+from desk.models import Channel, Mailbox
 from desk.pages import KEYS, Visit, Visiting
 from desk.routes.sign_in import me_page
 
@@ -42,6 +42,8 @@ def show(visit: Visiting, state: str = "", before: int | None = None) -> Respons
         days=COUNTED.days,
         mails=mails,
         unreachable=channels.unreachable(visit.session, mails),
+        broken=channels.broken(visit.session),
+        mailbox=mailbox_of(visit),
     )
 
 
@@ -88,10 +90,23 @@ def try_out(visit: Visiting, channel: Annotated[int, Form()]) -> Response:
     return visit.done(HERE)
 
 
+@router.post("/me/channels/arrives")
+def put_right(visit: Visiting, channel: Annotated[int, Form()]) -> Response:
+    """Mail there came back, and does so no more."""
+    channels.put_right(visit.session, _mine(visit, channel), by=visit.person, now=visit.now)
+    return visit.done(HERE)
+
+
 @router.post("/me/channels/remove")
 def remove(visit: Visiting, channel: Annotated[int, Form()]) -> Response:
     channels.remove(_mine(visit, channel), visit.now)
     return visit.done(HERE)
+
+
+def mailbox_of(visit: Visit) -> Mailbox | None:
+    """How far the mailbox of bounces is read; None: there is none, or it was not looked at yet."""
+    place = visit.wiring.mailbox
+    return visit.session.get(Mailbox, place.name) if place is not None else None
 
 
 def _mine(visit: Visit, channel_id: int) -> Channel:

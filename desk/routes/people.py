@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form
 from fastapi.responses import Response
 
-from desk import people
+from desk import passkeys, people
 from desk.models import ROLES, Person
 from desk.pages import Visit, Visiting
 
@@ -15,7 +15,12 @@ router = APIRouter(prefix="/people")
 def _page(visit: Visit, status: int = 200, **context: object) -> Response:
     context = {"error": "", "form": {}, "link": "", "linked": None} | context
     return visit.page(
-        "people.html", status, everyone=people.everyone(visit.session), roles=ROLES, **context
+        "people.html",
+        status,
+        everyone=people.everyone(visit.session),
+        roles=ROLES,
+        with_passkeys=passkeys.holders(visit.session),
+        **context,
     )
 
 

@@ -7,14 +7,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from desk.care import COUNTED
 from desk.pages import Typed, Visit, Visiting
 from desk.routes.codings import fields_of, form_context
-from monitor import quality, samples
-from monitor.agreement import ENOUGH, agreement
-from monitor.alert_course import OUTCOMES
-from monitor.codebook import CODEBOOK, MessageFields
-from monitor.missed import CONFIDENCE, missed
-from monitor.missed import ENOUGH as ANSWERS_NEEDED
+from monitor.alerts.alert_course import OUTCOMES
+from monitor.coding import quality, samples
+from monitor.coding.agreement import ENOUGH, agreement
+from monitor.coding.codebook import CODEBOOK, MessageFields
+from monitor.coding.missed import CONFIDENCE, missed
+from monitor.coding.missed import ENOUGH as ANSWERS_NEEDED
 from monitor.models import Sample, SampleAnswer
 from sources.places import place_of
 from sources.watches import current
@@ -33,8 +34,10 @@ def show(visit: Visiting, days: Annotated[int, Query(ge=0, le=90)] = USUAL) -> R
     days = days if days in SPANS else USUAL
     starts = {span: now - timedelta(days=span) if span else None for span in SPANS}
     since = starts[days]
-    precision = {span: quality.precision(session, start) for span, start in starts.items()}
-    watches, places = quality.areas(session, since)
+    told = quality.precisions(session, list(starts.values()))
+    precision = dict(zip(starts, told, strict=True))
+    ended = quality.endings(session, since)
+    watches, places = quality.areas(session, since, ended)
     return visit.page(
         "quality/page.html",
         spans=SPANS,
@@ -46,7 +49,7 @@ def show(visit: Visiting, days: Annotated[int, Query(ge=0, le=90)] = USUAL) -> R
         place_names=_place_names({one.place for one in places}),
         lead=quality.lead_time(session, since),
         steps=quality.steps(session, since, now),
-        outcomes=quality.outcomes(session, since),
+        outcomes=quality.outcomes(ended),
         codes=OUTCOMES,
         missed=missed(session, now),
         answers_needed=ANSWERS_NEEDED,
@@ -62,7 +65,11 @@ def show(visit: Visiting, days: Annotated[int, Query(ge=0, le=90)] = USUAL) -> R
 def one(visit: Visiting, last: Annotated[int, Query(ge=0)] = 0) -> Response:
     """The next post to look at; ``last``: the one just answered, whose machine level is told."""
     visit.needs(*LABELLING)
-    return _sample_page(visit, told=_answered(visit, last) if last else None)
+    told = _answered(visit, last) if last else None
+    # Counted only now: a number that rises would have told the machine's level.
+    if told is not None and told.sample.machine_level in COUNTED:
+        visit.shown[told.sample.post_id or 0] = told.sample.machine_level
+    return _sample_page(visit, told=told)
 
 
 @router.post("/samples/{sample_id}")

@@ -7,9 +7,10 @@ from fastapi.responses import Response
 
 from desk.pages import Typed, Visit, Visiting
 from desk.routes.codings import fields_of, form_context
-from monitor import cases, codings, readers
-from monitor.codebook import MessageFields
+from monitor.coding import cases, codings
+from monitor.coding.codebook import MessageFields
 from monitor.models import Case, TrainedReader
+from monitor.reading import readers
 
 router = APIRouter(prefix="/scorer")
 
@@ -67,7 +68,8 @@ def promote(
 
 def _page(visit: Visit, status: int = 200, **context: Any) -> Response:
     session, standing = visit.session, cases.standing(visit.session)
-    in_force, shipped = readers.in_force(session), readers.shipped()
+    promotions, shipped = readers.promotions(session), readers.shipped()
+    in_force = promotions[0].reader if promotions else None
     return visit.page(
         "scorer/one.html",
         status,
@@ -75,7 +77,7 @@ def _page(visit: Visit, status: int = 200, **context: Any) -> Response:
         shipped=shipped.card,
         refusals=shipped.refusals,
         reliability=(in_force.card if in_force else shipped.card).get("reliability", {}),
-        promotions=readers.promotions(session),
+        promotions=promotions,
         candidates=readers.candidates(session),
         agreement=codings.agreement(session),
         waiting=readers.waiting(session),

@@ -1,5 +1,7 @@
 """One box for posts and narratives, by words and by meaning; a pasted address leads to its post."""
 
+from urllib.parse import urlencode
+
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
@@ -27,4 +29,11 @@ def show(visit: Visiting, q: str = "") -> Response:
     found = search.Found([], [])
     if words:
         found = search.search(visit.session, visit.wiring.embedder(), words, SHOWN)
-    return visit.page("search/found.html", q=words, found=found, may_code=visit.person.may(*POST))
+    visit.shows(hit.reading for hit in found.hits)
+    return visit.page(
+        "search/found.html",
+        q=words,
+        address=f"/search?{urlencode({'q': words})}",
+        found=found,
+        may_code=visit.person.may(*POST),
+    )

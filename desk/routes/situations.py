@@ -7,10 +7,11 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from desk.pages import Typed, Visit, Visiting
-from monitor import situation_proposals, situations
-from monitor.codebook import CODEBOOK, HIGHEST, LOWEST, Situation
-from monitor.models import Narrative
-from monitor.portrait import portrait
+from monitor.coding import rabat, situation_proposals, situations
+from monitor.coding.codebook import CODEBOOK, HIGHEST, LOWEST, Situation
+from monitor.flags import flags, second_looks
+from monitor.models import FlagDecision, Narrative
+from monitor.narratives.portrait import places_of
 from monitor.triggers import county_or_state, place_called
 from sources.places import place_of
 
@@ -20,17 +21,33 @@ CODING = ("monitor", "duty lead", "admin")  # who may code
 STEPS = {str(step): step for step in range(LOWEST, HIGHEST + 1)} | {"": None}  # as in the form
 
 
-def section(visit: Visit, narrative: Narrative) -> dict[str, Any]:
-    """What the section on a narrative's own page needs."""
+def section(
+    visit: Visit, narrative: Narrative, confirmation: FlagDecision | None
+) -> dict[str, Any]:
+    """What the section on a narrative's own page needs; ``confirmation``: flags.confirmation_of."""
     session, week = visit.session, situations.week_of(visit.now)
-    danger = situations.danger_of(session, narrative, visit.now)
-    held = situations.codings_in(session, narrative, week)
+    test, past = rabat.with_situations(session, narrative)
+    if len(past) < situations.HISTORY_SHOWN:  # the newest of each place are among them
+        newest = {one.place: one for one in reversed(past) if one.week == week}
+        held = [newest[place] for place in sorted(newest)]
+    else:
+        held = situations.codings_in(session, narrative, week)
+    danger = situations.danger_in(session, narrative, held)
+    asked = confirmation is not None and (
+        confirmation.request is not None or flags.asks_second(danger)
+    )
     return _reckoned(danger) | {
+        "test": test,
+        "test_label": rabat.label(test) if test else "",
+        "second": confirmation if asked else None,
+        "second_of": second_looks,
+        "needs_reason": flags.needs_reason(danger),
+        "test_path": f"/narratives/{narrative.id}/threshold-test",
         "held": [
             (coding, situations.in_situation(danger, situations.situation_of(coding)))
             for coding in held
         ],
-        "situations_past": situations.history(session, narrative),
+        "situations_past": past,
         "factors": CODEBOOK.situation,
         "may_code_situation": visit.person.may(*CODING),
         "told_in": told_in,
@@ -91,6 +108,7 @@ def code(visit: Visiting, narrative_id: int, form: Typed) -> Response:
             visit.person.id,
             visit.now,
         )
+        second_looks.ask(visit.session, narrative, visit.now)  # it may have come to D4 by this
     except ValueError as fault:
         visit.session.rollback()
         narrative = visit.find(Narrative, key)
@@ -134,7 +152,7 @@ def _reckoned(danger: situations.NarrativeDanger) -> dict[str, Any]:
 
 def _places(visit: Visit, narrative: Narrative, place: str) -> dict[str, str]:
     """Places to choose from: everywhere, those that the posts name, and the one chosen."""
-    named = [one.fips for one, _ in portrait(visit.session, narrative).places]
+    named = [one.fips for one in places_of(visit.session, narrative)]
     week = situations.week_of(visit.now)
     coded = [one.place for one in situations.codings_in(visit.session, narrative, week)]
     codes = dict.fromkeys(["", *named, *coded])

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from desk.pages import Typed, Visit, Visiting
-from monitor import thresholds
-from monitor.detect import Settings
-from monitor.replay import WEEKS, Replay, replay
-from monitor.rises import expected_false_alarms
-from monitor.series import LEVELS
-from monitor.thresholds import FIELDS, OutOfBoundsError
+from monitor.rises import thresholds
+from monitor.rises.detect import Settings
+from monitor.rises.replay import WEEKS, Replay, replays
+from monitor.rises.rises import expected_false_alarms
+from monitor.rises.series import LEVELS
+from monitor.rises.thresholds import FIELDS, OutOfBoundsError
 from sources.places import place_of
 from sources.watches import current
 
@@ -35,9 +35,7 @@ def show(visit: Visiting) -> Response:
         tried = thresholds.read(typed)
     except OutOfBoundsError as refused:
         return _page(visit, typed, level, 422, faults=refused.faults)
-    return _page(
-        visit, typed, level, tried=tried, found=replay(visit.session, tried, visit.now, level=level)
-    )
+    return _page(visit, typed, level, tried=tried, trying=True)
 
 
 @router.get("/chance")
@@ -96,14 +94,18 @@ def _page(
     level: int,
     status: int = 200,
     tried: Settings | None = None,
-    found: Replay | None = None,
+    trying: bool = False,
     **context: Any,
 ) -> Response:
+    """``trying``: with what the settings ``tried`` would have called, beside those in force."""
     session = visit.session
-    in_force = thresholds.settings_in_force(session)
     past = thresholds.history(session)
-    same = found if tried == in_force else None
-    beside = same or (replay(session, in_force, visit.now, level=level) if found else None)
+    in_force = thresholds.settings_of(past)
+    found = beside = None
+    if tried is not None and trying:
+        several = [tried] if tried == in_force else [tried, in_force]
+        found, *others = replays(session, several, visit.now, level=level)
+        beside = others[0] if others else found
     shown_values = {field.name: thresholds.said(in_force, field) for field in FIELDS}
     return visit.page(
         "thresholds/page.html",

@@ -13,7 +13,7 @@ from desk.pages import Typed, Visit, Visiting, local_time
 from monitor import triggers
 from monitor.calendar_files import MAX_BYTES, PAST, Skipped, are_whole_days
 from monitor.models import TriggerEvent
-from sources.places import every_place, place_of
+from sources.places import place_of, states_and_counties
 
 router = APIRouter(prefix="/triggers")
 
@@ -127,7 +127,7 @@ def area_name(code: str) -> str:
 @cache
 def _states() -> list[str]:
     """Names to choose from while typing; of three thousand counties nobody wants a list."""
-    return [one.name for one in every_place() if one.kind == "state"]
+    return [one.name for one in states_and_counties() if one.kind == "state"]
 
 
 def _day(day: date) -> str:
@@ -173,6 +173,7 @@ def _page(visit: Visit, status: int = 200, **context: Any) -> Response:
     asked = {"kind": "", "sought": "", "error": "", "form": {}, "import_form": {}}
     context = asked | {"made": None, "left_out": []} | context
     session, now, zone = visit.session, visit.now, visit.wiring.zone
+    visit.desk_times = True
     kind = context["kind"] if context["kind"] in triggers.KINDS else ""
     place = None
     try:

@@ -6,11 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Form, HTTPException
 from fastapi.responses import Response
 
-from campaigns import voices
+from campaigns import limits, voices
+from campaigns.accounts import grants
+from campaigns.approving import release_permissions
+from campaigns.contacts import closing
 from campaigns.models import Consent, Voice
-from campaigns.publishers import PLATFORMS
+from campaigns.publishers import BY_HAND, LISTED, PLATFORMS
+from campaigns.wording import server_rules
 from desk import people
 from desk.pages import Visit, Visiting, local_time
+from desk.quiet import minutes_of, time_of
 
 router = APIRouter(prefix="/voices")
 
@@ -27,9 +32,45 @@ def _list(visit: Visit, status: int = 200, **context: object) -> Response:
     )
 
 
-def _one(visit: Visit, voice: Voice, status: int = 200, **context: object) -> Response:
-    context = {"error": "", "form": {}} | context
-    return visit.page("voices/one.html", status, voice=voice, platforms=PLATFORMS, **context)
+def needs_to_connect(visit: Visit, voice: Voice) -> None:
+    """Comms and administrators connect accounts, and so does whose account it is."""
+    if visit.person.id != voice.leader_id or not visit.person.may("leader"):
+        visit.needs("comms", "admin")
+
+
+def voice_page(visit: Visit, voice: Voice, status: int = 200, **context: object) -> Response:
+    """A voice's page; ``context`` takes the place of what it would show."""
+    context = {"error": "", "form": {}, "limits_form": None} | context
+    context = {"closed": {"why": "", "at": 0, "using": ()}} | context
+    context = {"reddit_handle": "", "bluesky_handle": ""} | context
+    return visit.page(
+        "voices/one.html",
+        status,
+        voice=voice,
+        platforms=PLATFORMS,
+        offered=_offered(visit),
+        by_hand=BY_HAND,
+        limits=limits.history(visit.session, voice),
+        closings=closing.closings(visit.session, voice),
+        permissions=release_permissions.of_voice(visit.session, voice),
+        servers=server_rules.told(
+            visit.session,
+            {one.service for one in voice.accounts if one.platform == server_rules.PLATFORM},
+        ),
+        time_of=time_of,
+        is_open=voices.is_open,
+        at_reddit=visit.wiring.reddit_login is not None,
+        at_bluesky=visit.wiring.bluesky_oauth is not None,
+        grants=grants.newest(visit.session, voice.accounts),
+        in_words=grants.may,
+        **context,
+    )
+
+
+def _offered(visit: Visit) -> dict[str, str]:
+    """The platforms by which this desk can publish, as its settings are."""
+    ready = {*visit.wiring.publishers, *BY_HAND}
+    return {key: label for key, label in PLATFORMS.items() if key in ready}
 
 
 @router.get("")
@@ -65,7 +106,7 @@ def add(
 
 @router.get("/{voice_id}")
 def show(visit: Visiting, voice_id: int) -> Response:
-    return _one(visit, visit.find(Voice, voice_id))
+    return voice_page(visit, visit.find(Voice, voice_id))
 
 
 @router.post("/{voice_id}/consents")
@@ -76,12 +117,16 @@ def record_consent(
     evidence: Annotated[str, Form()] = "",
     until: Annotated[str, Form()] = "",
     platforms: Annotated[list[str] | None, Form()] = None,
+    emergency: Annotated[str, Form()] = "",
+    emergency_until: Annotated[str, Form()] = "",
 ) -> Response:
+    """With ``emergency`` a permission besides, until its own day or as long as the consent."""
     visit.needs("comms", "admin")
     voice = visit.find(Voice, voice_id)
     form = {"scope": scope, "evidence": evidence, "until": until, "platforms": platforms or []}
+    form |= {"emergency": emergency, "emergency_until": emergency_until}
     try:
-        voices.record_consent(
+        consent = voices.record_consent(
             visit.session,
             voice,
             scope=scope,
@@ -92,9 +137,19 @@ def record_consent(
             by=visit.person.id,
             now=visit.now,
         )
+        if emergency.strip() or emergency_until.strip():
+            ends = _end_of(emergency_until, visit) if emergency_until.strip() else None
+            release_permissions.allow(
+                visit.session,
+                consent,
+                covers=emergency,
+                until=ends or consent.valid_until,
+                by=visit.person.id,
+                now=visit.now,
+            )
     except ValueError as fault:
         visit.session.rollback()
-        return _one(visit, visit.find(Voice, voice_id), 422, error=str(fault), form=form)
+        return voice_page(visit, visit.find(Voice, voice_id), 422, error=str(fault), form=form)
     return visit.done(f"/voices/{voice.id}")
 
 
@@ -111,11 +166,15 @@ def connect(
     handle: Annotated[str, Form()] = "",
     service: Annotated[str, Form()] = "",
     secret: Annotated[str, Form()] = "",
+    secret_until: Annotated[str, Form()] = "",
 ) -> Response:
     visit.needs("comms", "admin")
     voice = visit.find(Voice, voice_id)
     form = {"platform": platform, "handle": handle, "service": service}  # never the secret
+    form["secret_until"] = secret_until
     try:
+        if platform in PLATFORMS.keys() - LISTED - _offered(visit).keys():
+            raise ValueError(f"{PLATFORMS[platform]} is off at this desk: a setting turns it on.")
         voices.connect_account(
             visit.session,
             voice,
@@ -126,11 +185,64 @@ def connect(
             vault=visit.wiring.vault,
             by=visit.person.id,
             now=visit.now,
+            secret_until=_end_of(secret_until, visit) if secret_until.strip() else None,
         )
     except ValueError as fault:
         visit.session.rollback()
-        return _one(visit, visit.find(Voice, voice_id), 422, error=str(fault), form=form)
+        return voice_page(visit, visit.find(Voice, voice_id), 422, error=str(fault), form=form)
     return visit.done(f"/voices/{voice.id}")
+
+
+@router.post("/{voice_id}/limits")
+def set_limits(
+    visit: Visiting,
+    voice_id: int,
+    per_day: Annotated[str, Form()] = "",
+    quiet_from: Annotated[str, Form()] = "",
+    quiet_until: Annotated[str, Form()] = "",
+    zone: Annotated[str, Form()] = "",
+    credibility: Annotated[str, Form()] = "",
+    security_contact: Annotated[str, Form()] = "",
+) -> Response:
+    """Comms, administrators and the voice's own leader say what it allows at most."""
+    voice = visit.find(Voice, voice_id)
+    if visit.person.id != voice.leader_id:
+        visit.needs("comms", "admin")
+    form = {
+        "per_day": per_day,
+        "quiet_from": quiet_from,
+        "quiet_until": quiet_until,
+        "zone": zone,
+        "credibility": credibility,
+        "security_contact": security_contact,
+    }
+    try:
+        limits.set_limits(
+            visit.session,
+            voice,
+            per_day=_number(per_day),
+            quiet_from=minutes_of(quiet_from),
+            quiet_until=minutes_of(quiet_until),
+            zone=zone.strip().replace(" ", "_"),
+            credibility=credibility,
+            security_contact=security_contact,
+            by=visit.person.id,
+            now=visit.now,
+        )
+    except ValueError as fault:
+        visit.session.rollback()
+        found = visit.find(Voice, voice_id)
+        return voice_page(visit, found, 422, error=str(fault), limits_form=form)
+    return visit.done(f"/voices/{voice_id}")
+
+
+def _number(text: str) -> int | None:
+    if not text.strip():
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("Messages a day: give a number, or leave it empty.") from None
 
 
 @router.post("/{voice_id}/consents/{consent_id}/withdraw")
@@ -145,5 +257,5 @@ def withdraw(
         voices.withdraw_consent(visit.session, consent, why=why, by=visit.person.id, now=visit.now)
     except ValueError as fault:
         visit.session.rollback()
-        return _one(visit, visit.find(Voice, voice_id), 422, error=str(fault))
+        return voice_page(visit, visit.find(Voice, voice_id), 422, error=str(fault))
     return visit.done(f"/voices/{consent.voice_id}")

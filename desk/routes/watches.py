@@ -11,8 +11,8 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from desk.pages import Typed, Visit, Visiting
-from monitor.embed import ModelUnavailableError
-from monitor.subjects import about
+from monitor.embedding.embed import ModelUnavailableError
+from monitor.reading.subjects import about
 from sources import places, watches
 from sources.backfill import look_back
 from sources.matching import Rule

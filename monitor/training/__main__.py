@@ -1,6 +1,8 @@
 """Train a reader of incitement: ``python -m monitor.training --data FILE.jsonl --out FOLDER``.
 
 Each line of a file holds set, id, text, y_hate and y_violence (0, 1 or null); ours joins it.
+``--ordinary`` names files of posts as they come in a stream, lines with a text: what is learned of
+first look and signs beside them takes fewer such posts for dangerous.
 Beside the weights stand the base model, seed, hashes of the data, thresholds, figures and date.
 """
 
@@ -15,10 +17,10 @@ from datetime import date
 from importlib.resources import files
 from pathlib import Path
 
-from monitor.careful import CARD, PACKAGED
-from monitor.embed import PACKAGED_NAME, PACKAGED_SHA256
+from monitor.embedding.embed import PACKAGED_NAME, PACKAGED_SHA256
+from monitor.reading.careful import CARD, PACKAGED
 from monitor.training.make import make
-from monitor.training.posts import epoch, framed_held, ours, public
+from monitor.training.posts import epoch, framed_held, ordinary, ours, public
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--start", type=Path, nargs="+", default=[], help="readers to go on from: their mean"
     )
+    parser.add_argument("--ordinary", type=Path, nargs="+", default=[], help="posts of streams")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--day", type=date.fromisoformat, required=True, help="its name")
     options = parser.parse_args(arguments)
@@ -40,7 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         held = [*held, *ours_held, *framed_held(held, chance)]
         read = [epoch(posts, texts, options.seed + n) for n in range(options.epochs)]
         look_on = [] if read else epoch(posts, texts, options.seed)
-        card = make(options.out, read, held, options.seed, options.start, _card(options), look_on)
+        card = make(
+            options.out,
+            read,
+            held,
+            options.seed,
+            options.start,
+            _card(options),
+            look_on,
+            ordinary(options.ordinary),
+        )
     except (OSError, ValueError) as fault:
         sys.exit(str(fault))
     print(json.dumps(card, indent=2))
@@ -56,7 +68,9 @@ def _card(options: argparse.Namespace) -> dict[str, object]:
         "made": options.day.isoformat(),
         "starts_from": {"model": PACKAGED_NAME, "sha256": PACKAGED_SHA256},
         "steps": [*steps, {"seed": options.seed, "epochs": options.epochs}],
-        "data": {path.name: _hash(path) for path in [*options.data, *_written()]},
+        "data": {
+            path.name: _hash(path) for path in [*options.data, *options.ordinary, *_written()]
+        },
     }
 
 

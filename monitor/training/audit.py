@@ -20,9 +20,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
 
-from monitor.careful import PACKAGED, WEIGHTS
-from monitor.cued import Assessment
-from monitor.incitement import Scorer
+from monitor.reading.careful import PACKAGED, WEIGHTS
+from monitor.reading.cued import Assessment
+from monitor.reading.incitement import Scorer
 from monitor.training.written import GROUPS, SLOT
 
 SET = files(__package__).joinpath("audit.jsonl")

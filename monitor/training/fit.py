@@ -1,4 +1,4 @@
-"""Fine-tuning the careful reader: the packaged encoder, end to end, with four heads on its tokens.
+"""Fine-tuning the careful reader: the packaged encoder, end to end, with heads on its tokens.
 
 Each head is an attention over the tokens: which count, and what each says. Their products are the
 evidence shown to a person, so that what is shown is what was added up.
@@ -17,9 +17,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from monitor.careful import HEADS, STANCES
-from monitor.embed import legible, packaged_folder
-from monitor.plain import plain
+from monitor.embedding.embed import legible, packaged_folder
+from monitor.reading.careful import ANSWERS, HEADS, SIGNS, STANCES
+from monitor.reading.plain import plain
 from monitor.training.posts import Example
 
 TOKENS = 96  # a post has 25 on average; longer ones are cut in training only
@@ -29,38 +29,73 @@ GOING_ON = 0.7  # of PEAK, for a reader that has learned before
 WARM = 0.08
 DECAY = 0.01
 # How much a head's loss counts; of threats there are few, so each counts more.
-WEIGHTS = {"hate": 1.0, "violence": 1.5, "dehumanising": 0.7, "stance": 1.0}
-RARE = {"hate": 1.0, "violence": 3.0, "dehumanising": 2.0}
+WEIGHTS = {"hate": 1.0, "violence": 1.5, "dehumanising": 0.7, "stance": 1.0, "signs": 1.0}
+RARE = {"hate": 1.0, "violence": 3.0, "dehumanising": 2.0, "signs": 4.0}
 DROPOUT = 0.1
 SMOOTH = 0.02  # labels are people's, and people err
 
 log = logging.getLogger(__name__)
 
 
-class Reader(nn.Module):
-    """Token ids and mask (b, s) → one value per head and class (b, 3 + stances)."""
+class Heads(nn.Module):
+    """States of tokens and their mask (b, s, width), (b, s) → one value per head (b, heads)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attend = nn.Linear(width, heads, bias=False)
+        self.say = nn.Linear(width, heads)
+        self.drop = nn.Dropout(DROPOUT)
+        nn.init.zeros_(self.attend.weight)  # all tokens alike at first: the mean
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        states = self.drop(states)
+        closed = (mask == 0).unsqueeze(-1)
+        attention = self.attend(states).masked_fill(closed, -1e4).softmax(dim=1)
+        said: Tensor = (attention * self.say(states)).sum(dim=1)
+        return said
+
+
+class Reader(nn.Module):
+    """Token ids and mask (b, s) → a value for each of ``careful.ANSWERS``, (b, answers)."""
+
+    def __init__(self, start: Mapping[str, NDArray[np.float32]] | None = None) -> None:
+        """``start``: weights of a reader (``careful.unpacked``) to go on from."""
         super().__init__()
         self.body = AutoModel.from_pretrained(packaged_folder(), local_files_only=True)
         self.words.sparse = True  # of the words only those that are met change
-        width = self.body.config.hidden_size
-        self.attend = nn.Linear(width, HEADS, bias=False)
-        self.say = nn.Linear(width, HEADS)
-        self.drop = nn.Dropout(DROPOUT)
-        nn.init.zeros_(self.attend.weight)  # all tokens alike at first: the mean
+        self.heads = Heads(self.width, HEADS)
+        self.signs = Heads(self.width, len(SIGNS))
+        if start is not None:
+            wanted = self.state_dict()
+            named = {name: plain_name(name) for name in wanted}
+            wanted |= {
+                name: torch.tensor(start[key]) for name, key in named.items() if key in start
+            }
+            self.load_state_dict(wanted)
+
+    @property
+    def width(self) -> int:
+        """Numbers in the state of a token."""
+        return int(self.body.config.hidden_size)
 
     @property
     def words(self) -> nn.Embedding:
         table: nn.Embedding = self.body.embeddings.word_embeddings
         return table
 
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """What the body makes of each token, (b, s, width)."""
+        found: Tensor = self.body(input_ids=ids, attention_mask=mask).last_hidden_state
+        return found
+
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        states = self.drop(self.body(input_ids=ids, attention_mask=mask).last_hidden_state)
-        closed = (mask == 0).unsqueeze(-1)
-        attention = self.attend(states).masked_fill(closed, -1e4).softmax(dim=1)
-        said: Tensor = (attention * self.say(states)).sum(dim=1)
-        return said
+        states = self.states(ids, mask)
+        return torch.hstack([self.heads(states, mask), self.signs(states, mask)])
+
+
+def plain_name(name: str) -> str:
+    """Of a weight, as ``careful`` stores it."""
+    return name.removeprefix("body.").removeprefix("heads.")
 
 
 def tokens_of(texts: Sequence[str]) -> list[list[int]]:
@@ -89,15 +124,11 @@ def fit(
     torch.manual_seed(seed)
     torch.set_flush_denormal(True)  # numbers too small to matter cost a hundred times others
     chance = np.random.default_rng(seed)
-    reader = Reader()
-    if start is not None:
-        wanted = reader.state_dict()
-        named = {name: name.removeprefix("body.") for name in wanted}
-        wanted |= {name: torch.tensor(start[key]) for name, key in named.items() if key in start}
-        reader.load_state_dict(wanted)
+    reader = Reader(start)
     reader.train()
-    plans = [_batches(tokens_of([one.text for one in epoch]), chance) for epoch in epochs]
-    steps = sum(len(plan[1]) for plan in plans)
+    read = [tokens_of([one.text for one in epoch]) for epoch in epochs]
+    plans = [batches(ids, chance) for ids in read]
+    steps = sum(len(plan) for plan in plans)
     words = reader.words.weight
     trained = [each for each in reader.parameters() if each is not words]
     peak = PEAK if start is None else GOING_ON * PEAK
@@ -113,8 +144,8 @@ def fit(
         for one in optimisers
     ]
     begun, step, mean = time.monotonic(), 0, 0.0
-    for epoch, (ids, batches) in zip(epochs, plans, strict=True):
-        for batch in batches:
+    for epoch, ids, plan in zip(epochs, read, plans, strict=True):
+        for batch in plan:
             loss = _loss(reader(*padded([ids[i] for i in batch])), [epoch[i] for i in batch])
             reader.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -133,13 +164,27 @@ def fit(
 
 
 def values(reader: Reader, texts: Sequence[str]) -> NDArray[np.float32]:
-    """What the reader says of each text: (n, HEADS), before any calibration."""
+    """What the reader says of each text, before any calibration: (n, ANSWERS)."""
     ids = tokens_of(texts)
-    found = np.zeros((len(ids), HEADS), np.float32)
+    found = np.zeros((len(ids), len(ANSWERS)), np.float32)
     with torch.inference_mode():
-        for batch in _batches(ids, None)[1]:
+        for batch in batches(ids, None):
             found[batch] = reader(*padded([ids[i] for i in batch])).numpy()
     return found
+
+
+def signs_of(examples: Sequence[Example]) -> Tensor:
+    """Which of SIGNS each carries, (n, SIGNS); NaN where nobody has said."""
+    known = [[one.signs.get(sign, torch.nan) for sign in SIGNS] for one in examples]
+    return torch.tensor(known, dtype=torch.float32)
+
+
+def loss_of_signs(said: Tensor, truth: Tensor) -> Tensor:
+    """Of one text, all signs together of which something is known."""
+    losses = nn.functional.binary_cross_entropy_with_logits(
+        said, truth.nan_to_num(), pos_weight=torch.tensor(RARE["signs"]), reduction="none"
+    )
+    return (losses * ~truth.isnan()).sum(dim=1).mean()
 
 
 def padded(ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -152,24 +197,22 @@ def padded(ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return whole, mask
 
 
-def _batches(
-    ids: list[list[int]], chance: np.random.Generator | None
-) -> tuple[list[list[int]], list[list[int]]]:
+def batches(ids: Sequence[Sequence[int]], chance: np.random.Generator | None) -> list[list[int]]:
     """Texts of about one length together, up to BATCH_TOKENS; the batches in a mixed order."""
     lengths = np.array([len(each) for each in ids], float)
     if chance is not None:
         lengths += chance.uniform(0, 6, len(ids))  # other neighbours in each epoch
-    batches: list[list[int]] = []
+    found: list[list[int]] = []
     longest = 0
     for i in np.argsort(lengths):
         longest = max(longest, len(ids[i]))
-        if not batches or (len(batches[-1]) + 1) * longest > BATCH_TOKENS:
-            batches.append([])
+        if not found or (len(found[-1]) + 1) * longest > BATCH_TOKENS:
+            found.append([])
             longest = len(ids[i])
-        batches[-1].append(int(i))
+        found[-1].append(int(i))
     if chance is not None:
-        chance.shuffle(batches)
-    return ids, batches
+        chance.shuffle(found)
+    return found
 
 
 def _loss(said: Tensor, examples: Sequence[Example]) -> Tensor:
@@ -187,7 +230,11 @@ def _loss(said: Tensor, examples: Sequence[Example]) -> Tensor:
     if known:
         truth = torch.tensor([STANCES.index(examples[i].stance or "") for i in known])
         total = total + WEIGHTS["stance"] * nn.functional.cross_entropy(
-            said[known, 3:], truth, label_smoothing=SMOOTH
+            said[known, 3:HEADS], truth, label_smoothing=SMOOTH
         )
+    known = [i for i, one in enumerate(examples) if one.signs]
+    if known:
+        some = [examples[i] for i in known]
+        total = total + WEIGHTS["signs"] * loss_of_signs(said[known, HEADS:], signs_of(some))
     loss: Tensor = total
     return loss

@@ -3,25 +3,29 @@
 Half of the text held back sets the calibration and the thresholds, the other half is measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score
 
-from monitor.careful import QUESTIONS, STANCES, Calibration, Floats
-from monitor.draws import draw
+from monitor.coding.draws import draw
+from monitor.reading.careful import HEADS, QUESTIONS, SIGNS, STANCES, Calibration, Floats
 from monitor.training.posts import Example
 
 # What the desk promises: so many of the posts marked as hateful, violent or dehumanising, or put
 # out of scope, are so, and so many of what is hateful, or violent, pass the first look: with more
 # most of an ordinary stream would pass, and the careful reader takes as long as the vector did.
 PRECISION = {"hate": 0.75, "violence": 0.80, "dehumanising": 0.80, "outside": 0.90}
+SIGN_PRECISION = 0.75
+SIGN_LEAST = 0.5  # few texts carry a sign: what is likelier not there is never taken for there
 SURE = 0.90  # of posts read as violent whatever else is read in them
+NEVER = 1.01  # a threshold that no probability reaches
 UNCLEAR = 0.2  # from so likely a call on, one in five, a person is asked to look
 LOOK_RECALL = {"hate": 0.90, "violence": 0.80}
-ALARMED_RECALL = 0.97  # of violent texts with an alarming word
+ALARMED_RECALL = 0.995  # of violent texts with an alarming word: such a word is seldom an accident
 BINS = 10
 FALSE_ALARMS = 0.01
 
@@ -43,7 +47,7 @@ def calibrate(values: Floats, examples: Sequence[Example]) -> Calibration:
     truth = np.array([STANCES.index(examples[n].stance or "") for n in rows])
 
     def surprise(temperature: float) -> float:
-        said = values[rows, len(QUESTIONS) :] / temperature
+        said = values[rows, len(QUESTIONS) : HEADS] / temperature
         said = said - np.log(np.exp(said).sum(axis=1, keepdims=True))
         return -float(said[np.arange(len(rows)), truth].mean())
 
@@ -51,10 +55,35 @@ def calibrate(values: Floats, examples: Sequence[Example]) -> Calibration:
     return Calibration(tuple(slopes), tuple(offsets), round(temperature, 2))  # type: ignore[arg-type]
 
 
+def signs_set(
+    calibration: Calibration, values: Floats, examples: Sequence[Example]
+) -> tuple[Calibration, dict[str, float]]:
+    """The same with what is said of SIGNS calibrated, and from where on each is taken.
+
+    ``values``: (n, ANSWERS). ``examples`` had better hold ordinary posts: signs are rare, and
+    our own text is half of such.
+    """
+    slopes, offsets, found = [], [], {}
+    for column, sign in enumerate(SIGNS, HEADS):
+        rows, truth = _known(examples, sign)
+        said = values[rows, column]
+        if not truth.any() or truth.all():  # nothing to set it by: it is never taken
+            slopes.append(1.0)
+            offsets.append(0.0)
+            found[sign] = NEVER
+            continue
+        fitted = LogisticRegression(C=1e4).fit(said[:, None], truth)
+        slopes.append(float(fitted.coef_[0, 0]))
+        offsets.append(float(fitted.intercept_[0]))
+        likely = 1 / (1 + np.exp(-(said * slopes[-1] + offsets[-1])))
+        found[sign] = round(max(SIGN_LEAST, _at_precision(truth, likely, SIGN_PRECISION)), 4)
+    return replace(calibration, sign_slopes=slopes, sign_offsets=offsets), found
+
+
 def thresholds(
     probabilities: Floats, looks: Floats, alarmed: Sequence[bool], examples: Sequence[Example]
 ) -> dict[str, float]:
-    """The probabilities from which on each answer is taken (``incitement.Thresholds``)."""
+    """From which probability on each of QUESTIONS, and the first look, is taken."""
     found = {"unclear": UNCLEAR}
     for name in QUESTIONS:
         rows, truth = _known(examples, name)
@@ -80,9 +109,16 @@ def thresholds(
 
 
 def measured(
-    probabilities: Floats, examples: Sequence[Example], at: dict[str, float]
+    probabilities: Floats,
+    examples: Sequence[Example],
+    at: Mapping[str, float],
+    signs_at: Mapping[str, float],
 ) -> dict[str, dict[str, float]]:
-    """Figures for each set and family: what the reader alone is worth."""
+    """Figures for each set, sign and family: what the reader alone is worth.
+
+    The texts of a sign are those that carry it; "right" is the share of what is taken for one.
+    ``signs_at``: empty for a reader trained before there were any.
+    """
     found: dict[str, dict[str, float]] = {}
     for name in sorted({one.set for one in examples}):
         rows = np.array([n for n, one in enumerate(examples) if one.set == name])
@@ -100,6 +136,18 @@ def measured(
                 f1_score(truth, said >= at[question], average="macro")
             )
         found[name] = {key: round(value, 3) for key, value in figures.items()}
+    for column, sign in enumerate(SIGNS, HEADS):
+        known, truth = _known(examples, sign)
+        if sign in signs_at and len(known) and truth.any():
+            said = probabilities[known, column]
+            taken = said >= signs_at[sign]
+            figures = {
+                "ap": average_precision_score(truth, said),
+                "found": taken[truth > 0].mean(),
+            }
+            figures |= {"right": truth[taken].mean()} if taken.any() else {}
+            rounded = {key: round(float(value), 3) for key, value in figures.items()}
+            found[f"sign {sign}"] = {"texts": int(truth.sum())} | rounded
     families = sorted({one.family for one in examples if one.family})
     right = (probabilities[:, 0] >= at["hate"]) == np.array([bool(one.hate) for one in examples])
     found["right about hate, by kind"] = {
@@ -112,7 +160,8 @@ def measured(
 def tried(values: Floats, examples: Sequence[Example]) -> dict[str, dict[str, float]]:
     """The same before any calibration, with answers taken from one half on."""
     plain = Calibration((1, 1, 1), (0, 0, 0), 1).probabilities(values)
-    return measured(plain, examples, dict.fromkeys((*QUESTIONS, "outside"), 0.5))
+    half = dict.fromkeys((*QUESTIONS, "outside", *SIGNS), 0.5)
+    return measured(plain, examples, half, half)
 
 
 def calibration_error(truth: Floats, said: Floats) -> float:
@@ -151,10 +200,11 @@ def _at_precision(truth: Any, said: Floats, wanted: float) -> float:
     order = np.argsort(-said, kind="stable")
     precise = np.cumsum(np.asarray(truth)[order]) / np.arange(1, len(order) + 1)
     good = np.flatnonzero(precise >= wanted)
-    return float(said[order[good[-1]]]) if len(good) else 1.01
+    return float(said[order[good[-1]]]) if len(good) else NEVER
 
 
 def _known(examples: Sequence[Example], question: str) -> tuple[Any, Any]:
     """Which rows have an answer, and these answers."""
-    rows = [n for n, one in enumerate(examples) if getattr(one, question) is not None]
-    return np.array(rows), np.array([getattr(examples[n], question) for n in rows])
+    known = [(n, one.answer(question)) for n, one in enumerate(examples)]
+    known = [(n, answer) for n, answer in known if answer is not None]
+    return np.array([n for n, _ in known], int), np.array([answer for _, answer in known], int)

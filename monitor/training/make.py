@@ -11,9 +11,11 @@ import torch
 from safetensors.numpy import load_file
 from torch import nn
 
-from monitor.careful import (
+from monitor.embedding.encoder import load_fast
+from monitor.reading.careful import (
     CARD,
     LOOK,
+    OF_SIGNS,
     WEIGHTS,
     CarefulReader,
     Floats,
@@ -21,11 +23,20 @@ from monitor.careful import (
     save,
     unpacked,
 )
-from monitor.cued import seems_alarming
-from monitor.encoder import load_fast
-from monitor.training.fit import Reader, fit, values
-from monitor.training.judge import calibrate, first_half, measured, reliability, thresholds, tried
+from monitor.reading.cued import seems_alarming
+from monitor.reading.incitement import Scorer
+from monitor.training.fit import Reader, fit, plain_name, values
+from monitor.training.judge import (
+    calibrate,
+    first_half,
+    measured,
+    reliability,
+    signs_set,
+    thresholds,
+    tried,
+)
 from monitor.training.posts import Example
+from monitor.training.signs import learn
 
 UNUSUAL = {"framed", "davidson"}
 LOOK_WIDTH = 64
@@ -45,15 +56,18 @@ def make(
     start: Sequence[Path],
     card: Mapping[str, Any],
     look_on: Sequence[Example] = (),
+    stream: tuple[Sequence[Example], Sequence[Example]] = ((), ()),
     keep: bool = False,
 ) -> dict[str, Any]:
     """Train a reader on ``epochs`` and write it to ``folder``; its whole card.
 
     ``start``: folders with a reader to go on from, or several, whose mean it is: readers trained
-    apart from one model read better together. Without epochs it stays as it is and only gets a new
-    first look, from ``look_on``, and is calibrated anew. ``card``: what is known of it
-    beforehand: name, day, data. ``keep``: the first look, calibration and thresholds of ``start``
-    stay: there is no text here like that of a stream to set them by.
+    apart from one model read better together. Without epochs its body stays as it is; heads for
+    signs are trained on, and it is calibrated anew. ``stream``: ordinary posts, to train on and
+    held back: for the signs, and for the first look. That is trained anew, on the last epoch or
+    ``look_on``, where there are such posts, or none to keep; without them half of a stream passes.
+    ``card``: what is known of it beforehand: name, day, data. ``keep``: calibration and thresholds
+    of ``start`` stay: there is no text here like that of a stream to set them by.
     """
     weights = _mean([unpacked(load_file(folder / WEIGHTS)) for folder in start])
     if epochs:
@@ -66,41 +80,70 @@ def make(
         weights = _weights(fit(epochs, seed, weights or None, after))
     elif not weights:
         raise ValueError("No epochs and no reader to start from: there is nothing to do.")
+    ordinary, ordinary_held = stream
+    if start and not ordinary:
+        weights |= {name: load_file(start[0] / WEIGHTS)[name] for name in LOOK}
+    else:
+        weights |= _first_look([*(epochs[-1] if epochs else look_on), *ordinary], seed)
     if keep:
         before = json.loads((start[0] / CARD).read_text(encoding="utf-8"))
-        weights |= {name: load_file(start[0] / WEIGHTS)[name] for name in LOOK}
         kept = {name: before[name] for name in ("calibration", "thresholds")}
+        if "signs" not in kept["thresholds"]:  # trained before there were any: nothing sets them
+            weights = {k: each for k, each in weights.items() if not k.startswith(OF_SIGNS)}
         whole = dict(card) | kept | {"held_back": len(held)}
         save(folder, weights, whole)
         return whole
-    weights |= _first_look(epochs[-1] if epochs else look_on, seed)
+    weights |= learn(weights, [*(epochs[-1] if epochs else look_on), *ordinary], seed)
     whole = dict(card) | {"held_back": len(held), "calibration": UNCALIBRATED}
     save(folder, weights, whole)
     # From here on as the desk runs it: bytes for weights, ONNX Runtime.
-    answers = CarefulReader(folder).values([one.text for one in held])
+    reader = CarefulReader(folder)
+    answers = reader.values([one.text for one in held])
     half = first_half(held)
-    # Frames held back are few, and Davidson's annotators drew another line: measured, not set by.
+    # Frames held back are few, and Davidson's annotators drew another line: they set nothing but
+    # the signs, of which frames that only tell have none.
     usual = np.array([one.set not in UNUSUAL for one in held])
     setting = [one for one, mine in zip(held, half & usual, strict=True) if mine]
     others = [one for one, mine in zip(held, half, strict=True) if not mine]
     calibration = calibrate(answers[half & usual], setting)
+    ordinary_half = [one for one in ordinary_held if first_half([one])[0]]
+    calibration, signs = signs_set(
+        calibration,
+        np.vstack([answers[half], reader.values([one.text for one in ordinary_half])]),
+        [*(one for one, mine in zip(held, half, strict=True) if mine), *ordinary_half],
+    )
     probabilities = calibration.probabilities(answers)
     vectors = load_fast().embed([one.text for one in setting])
     looks = first_look(weights, vectors)
     alarmed = [seems_alarming(one.text) for one in setting]
     whole["calibration"] = calibration.__dict__
     whole["thresholds"] = thresholds(probabilities[half & usual], looks, alarmed, setting)
-    whole["measured"] = measured(probabilities[~half], others, whole["thresholds"])
+    whole["measured"] = measured(probabilities[~half], others, whole["thresholds"], signs)
+    whole["thresholds"]["signs"] = signs
     whole["reliability"] = reliability(
         probabilities[~half & usual],
         [one for one, mine in zip(held, ~half & usual, strict=True) if mine],
     )
     save(folder, weights, whole)
+    if ordinary_held:
+        share = _passing(folder, [one.text for one in ordinary_held])
+        whole["stream"] = {"texts": len(ordinary_held), "passed": round(share, 3)}
+        save(folder, weights, whole)
     return whole
 
 
+def _passing(folder: Path, texts: Sequence[str]) -> float:
+    """The share of texts that the first look of the reader in a folder lets through."""
+    scorer = Scorer(folder)
+    looks = scorer.look(load_fast().embed(texts))
+    return float(np.mean([scorer.could_matter(*one) for one in zip(looks, texts, strict=True)]))
+
+
 def _mean(readers: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
-    """Of each weight that all have in the same shape, but for the first look's."""
+    """Of each weight that all have in the same shape, but for the first look's.
+
+    Heads for signs that only some have are left out, and fitted anew.
+    """
     names = set.intersection(*(set(one) for one in readers)) if readers else set()
     return {
         name: np.mean([one[name] for one in readers], axis=0, dtype=np.float32)
@@ -110,7 +153,7 @@ def _mean(readers: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
 
 def _weights(reader: Reader) -> dict[str, Floats]:
     found = reader.state_dict().items()
-    return {name.removeprefix("body."): each.numpy() for name, each in found}
+    return {plain_name(name): each.numpy() for name, each in found}
 
 
 def _first_look(examples: Sequence[Example], seed: int) -> dict[str, Floats]:

@@ -7,17 +7,18 @@ set's authors held back stays held back; of the rest a tenth is, by the hash of 
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
-from monitor.careful import STANCES
-from monitor.draws import draw
+from monitor.coding.draws import draw
+from monitor.reading.careful import SIGNS, STANCES
 from monitor.training.written import Written, written
 
 # The share of our own pairs, and of sets without a split of their own, that is held back.
-HELD_BACK = {"written": 0.2, "davidson": 0.1}
+HELD_BACK = {"written": 0.2, "davidson": 0.1, "ordinary": 0.5}
+NO_EVENT = "NOISE"  # as CrisisLex and PHEME, in the shape of shared files, call it
 # A real hateful post in another's mouth is no hate. So many words may one in a frame have.
 FRAMED_WORDS = 25
 FRAMED = 2_500  # such texts an epoch
@@ -31,6 +32,9 @@ FILLED = 1
 # Davidson counts nearly all insults as "offensive, not hate", against the other sets; all its hate
 # is used, and as many of the rest.
 DAVIDSON_REST = 1_500
+# Sets that judged hate of every kind: what they call harmless carries no sign of it either.
+OF_ALL_HATE = ("hatemoji",)
+NONE = dict.fromkeys(SIGNS, 0)
 NOISY = 0.1  # share of texts with a slip of the keyboard, so that a misspelt threat is one
 
 
@@ -43,8 +47,16 @@ class Example:
     violence: int | None = None
     dehumanising: int | None = None
     stance: str | None = None
+    signs: Mapping[str, int] = field(default_factory=dict)  # what is known of careful.SIGNS
     set: str = ""
     family: str = ""
+
+    def answer(self, question: str) -> int | None:
+        """0 or 1 to one of ``careful.QUESTIONS`` or ``careful.SIGNS``; None: nobody has said."""
+        if question in SIGNS:
+            return self.signs.get(question)
+        found: int | None = getattr(self, question)
+        return found
 
 
 def public(paths: Iterable[Path]) -> tuple[list[Example], list[Example]]:
@@ -65,6 +77,33 @@ def public(paths: Iterable[Path]) -> tuple[list[Example], list[Example]]:
                 (held if _held_back(row["set"], row["id"]) else train).append(example)
     known = {example.text for example in held}
     return [example for example in train if example.text not in known], held
+
+
+def ordinary(paths: Iterable[Path]) -> tuple[list[Example], list[Example]]:
+    """Posts of ordinary streams, presumed neither hateful nor violent: (to train on, held back).
+
+    Lines with a text; where a file tells the event each is about ("cluster"), those about none.
+    What is said of an event (bombed, shot) would teach that such words never matter. Half of the
+    texts are held back. Raises ValueError naming file and line for a line that cannot be read.
+    """
+    texts: dict[str, None] = {}
+    for path in paths:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    row = json.loads(line)
+                    text, event = str(row["text"]), row.get("cluster", NO_EVENT)
+                except (ValueError, KeyError, TypeError, AttributeError) as fault:
+                    raise ValueError(f"{path}, line {number}: {fault!r}") from fault
+                if event == NO_EVENT:
+                    texts[text] = None
+    parts: tuple[list[Example], list[Example]] = ([], [])
+    for text in texts:
+        parts[draw(f"ordinary:{text}") >= HELD_BACK["ordinary"]].append(
+            Example(text, hate=0, violence=0, signs=NONE, set="ordinary")
+        )
+    held, train = parts
+    return train, held
 
 
 def ours(seed: int) -> tuple[list[Written], list[Example]]:
@@ -123,6 +162,7 @@ def framed(posts: Iterable[Example], chance: random.Random, held_back: bool) -> 
             hate=post.hate if said else 0,
             violence=post.violence if said else 0,
             dehumanising=post.dehumanising if said else 0,
+            signs=post.signs if said else NONE,
             family="framed agreement" if said else f"framed, {stance}",
             set="framed",
         )
@@ -134,7 +174,9 @@ def _public(row: dict[str, object]) -> Example:
         raise ValueError("text, y_hate or y_violence is not what it should be")
     name = str(row["set"])
     # Who is hateful says so himself; of the rest nobody has said what they do.
-    return Example(text, hate, violence, stance="asserts" if hate else None, set=name)
+    stance = "asserts" if hate else None
+    signs = NONE if not hate and name.startswith(OF_ALL_HATE) else {}
+    return Example(text, hate, violence, stance=stance, signs=signs, set=name)
 
 
 def _ours(text: Written, chance: random.Random) -> Example:
@@ -144,6 +186,7 @@ def _ours(text: Written, chance: random.Random) -> Example:
         text.violence,
         text.dehumanising,
         text.stance if text.stance in STANCES else None,
+        text.carries(),
         set="ours" if text.lang == "en" else f"ours {text.lang}",
         family=text.family,
     )

@@ -2,7 +2,7 @@
 
 It is trained on our own text, the desk's cases and whatever public data is given, and tried on
 what is held back of each, on what people coded, and by the bias report. It reads nothing until a
-person promotes it (``monitor.readers``).
+person promotes it (``monitor.reading.readers``).
 """
 
 import random
@@ -17,12 +17,29 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from monitor import cases, readers
-from monitor.careful import PACKAGED, STANCES, WEIGHTS, CarefulReader
-from monitor.codings import measures
-from monitor.incitement import LANGUAGES, Scorer
+from monitor.coding import cases
+from monitor.coding.codebook import (
+    ABSENT,
+    CLEAR,
+    EXCLUSIONARY_ACTS,
+    POSSIBLE,
+    URGING_FORCES,
+    VIOLENT_ACTS,
+)
+from monitor.coding.codings import measures
 from monitor.models import Case, Coding, Reading
-from monitor.readers import Candidate
+from monitor.reading import readers
+from monitor.reading.careful import (
+    EXCLUSION,
+    PACKAGED,
+    SIGNS,
+    STANCES,
+    THREAT,
+    WEIGHTS,
+    CarefulReader,
+)
+from monitor.reading.incitement import LANGUAGES, Scorer
+from monitor.reading.readers import Candidate
 from monitor.training.audit import audit
 from monitor.training.judge import first_half, measured
 from monitor.training.make import make
@@ -30,6 +47,7 @@ from monitor.training.posts import Example, epoch, framed_held, ours, public
 from sources.models import Post
 
 AGAIN = 4  # times a case is read in an epoch: they are few, and they are what this desk meets
+SIGNED = 2  # the level from which on a message has signs
 TRIED = 1_000  # coded posts a candidate is tried on at most, the newest
 
 
@@ -105,12 +123,14 @@ def _beside(
     both = []
     for reader in (was, is_):
         probabilities = reader.probabilities(texts)
-        both.append(measured(probabilities, some, reader.card["thresholds"]))
+        at = reader.card["thresholds"]
+        both.append(measured(probabilities, some, at, at.get("signs", {})))
     old, new = both
     return {
         name: {
             "texts": figures.get("texts", 0),
-            "was": {key: value for key, value in old[name].items() if key != "texts"},
+            # A reader trained before there were signs says nothing of them.
+            "was": {key: value for key, value in old.get(name, {}).items() if key != "texts"},
             "is": {key: value for key, value in figures.items() if key != "texts"},
         }
         for name, figures in new.items()
@@ -173,5 +193,17 @@ def _example(case: Case) -> Example:
         said["violence"],
         said["dehumanising"],
         stance if stance in STANCES else None,
+        _signs(case),
         set="cases",
     )
+
+
+def _signs(case: Case) -> dict[str, int]:
+    """What of ``careful.SIGNS`` people coded a case with; what they found possible is not known."""
+    fields, signed = case.fields, case.level >= SIGNED
+    degrees = {sign: fields["hallmarks"].get(sign, ABSENT) if signed else ABSENT for sign in SIGNS}
+    found = {sign: degree == CLEAR for sign, degree in degrees.items() if degree != POSSIBLE}
+    found[EXCLUSION] = signed and fields["act"] in EXCLUSIONARY_ACTS and fields["force"] != "none"
+    urged = fields["act"] in VIOLENT_ACTS and fields["force"] in URGING_FORCES
+    found[THREAT] = signed and (urged or fields["threat_type"] != "none")
+    return {sign: int(carried) for sign, carried in found.items()}

@@ -10,7 +10,9 @@ braces, filled anew at every use, so that no group stands more often beside hate
 ``family``: the kind of case, for accuracies by kind. ``pair``: texts with the same value are
 variants of one another; they are trained on or held back together. ``violence``: the author
 threatens, calls for, wishes, praises or justifies violence (M3 and M4). ``hate``: the author
-demeans, dehumanises, excludes or threatens people as members of a group.
+demeans, dehumanises, excludes or threatens people as members of a group. ``signs``: what makes it
+M2 beside that: hallmarks H2 to H9, exclusion, coercion. A text below M2 has none; one above may be
+left without an answer.
 
 ``python -m monitor.training.written`` reads every file and prints the counts, or what is wrong.
 """
@@ -24,7 +26,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 
-from monitor.codebook import SCORING_STANCES, STANCES, TARGET_KINDS
+from monitor.coding.codebook import HALLMARKS, SCORING_STANCES, STANCES, TARGET_KINDS
+from monitor.reading.careful import EXCLUSION, SIGNS, THREAT
 
 # Plural and singular, evenly over the codebook's kinds of group and both sides of politics.
 GROUPS = {
@@ -114,6 +117,9 @@ SLOTS = {
     "team": ["Tigers", "Eagles", "Bulldogs", "Panthers", "Wildcats", "Hawks"],
 }
 SLOT = re.compile(r"\{(\w+)\}")
+THREATENING = frozenset({"threat", "urging", "nongroup_abuse"})  # at M3 and above
+# H1 is the question "dehumanising".
+KNOWN_SIGNS = frozenset({*HALLMARKS, EXCLUSION, "coercion"}) - {"H1"}
 GROUP_SLOTS = frozenset({"groups", "Groups", "group", "a_group", "others", "Others", "other"})
 
 
@@ -131,6 +137,7 @@ class Written:
     level: int
     lang: str = "en"
     pair: str = ""
+    signs: tuple[str, ...] | None = None
 
     def fault(self) -> str | None:
         """What contradicts the codebook, in words, or None."""
@@ -154,10 +161,23 @@ class Written:
             return "hate is against people as members of a group"
         if self.hate and not self.level:
             return "hate is at least level 1"
+        if set(self.signs or ()) - KNOWN_SIGNS:
+            return f"signs are of {sorted(KNOWN_SIGNS)}"
+        if self.signs and self.level < 2:
+            return "a text with a sign is at least level 2"
+        if self.level == 2 and not self.signs and not self.dehumanising:
+            return "a text of level 2 has a sign or is dehumanising"
         unknown = set(SLOT.findall(self.text)) - set(SLOTS) - GROUP_SLOTS
         if unknown or not self.text.strip():
             return f"slots nobody fills: {sorted(unknown)}"
         return None
+
+    def carries(self) -> dict[str, int]:
+        """What is known of each of ``careful.SIGNS``, 0 or 1."""
+        found = {THREAT: int(self.violence and self.family in THREATENING)}
+        if self.signs is not None or self.level < 2:
+            found |= {sign: int(sign in (self.signs or ())) for sign in SIGNS if sign != THREAT}
+        return found
 
     def slots(self) -> int:
         """How many different slots it has."""

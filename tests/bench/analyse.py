@@ -3,8 +3,10 @@
 Saved posts are read as the worker reads them (language, encoding, score, copies, narratives,
 counts, flags, all saved, a considered look whenever it is due), and the same texts are encoded
 alone. One JSON line: posts a second of both by the clock and by this process's processor time,
-their ratio, seconds of reading the window anew after a restart, and peak memory. The two alternate,
-so that what else the machine does falls on both. Lines of a file hold time and text.
+their ratio, the share of posts that were read with care, seconds of reading the window anew after a
+restart, and peak memory. The two alternate, so that what else the machine does falls on both; the
+first turn, in which a process loads what it needs, counts for neither. Lines of a file hold time
+and text.
 """
 
 import argparse
@@ -20,9 +22,9 @@ from pathlib import Path
 from sqlalchemy import func, insert, select
 
 from monitor.analyse import analyse_waiting, consider_next
-from monitor.encoder import load_encoder
+from monitor.embedding.encoder import load_encoder
 from monitor.models import Narrative, Reading
-from monitor.placing import Placer
+from monitor.narratives.placing import Placer
 from sources.models import Post, Source
 from tests.bench.database import own_database
 
@@ -52,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with options.data.open(encoding="utf-8") as lines:
         posts = sorted((json.loads(line) for line in lines), key=lambda post: str(post["time"]))
     texts = [post["text"] for post in posts[: options.posts]]
+    if len(texts) <= TURN:
+        parser.error(f"more than {TURN} posts are needed")
     embedder = load_encoder(None)
     embedder.embed(texts[:BATCH])  # warm
     alone, whole, restart = Watch(), Watch(), Watch()
@@ -101,7 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for start in range(0, len(some), BATCH):
                 embedder.embed(some[start : start + BATCH])
 
-        for start in range(0, len(texts), TURN):
+        arrive(0)
+        read()
+        for start in range(TURN, len(texts), TURN):
             arrive(start)
             alone.time(lambda start=start: encode(texts[start : start + TURN]))  # type: ignore[misc]
             whole.time(read)
@@ -115,6 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with sessions() as session:
             readings = session.scalar(select(func.count()).select_from(Reading))
             narratives = session.scalar(select(func.count()).select_from(Narrative))
+            with_care = Reading.confidence["hate"].as_float().is_not(None)
+            careful = session.scalar(select(func.count()).where(with_care))
+    counted = len(texts) - TURN
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(
         json.dumps(
@@ -122,10 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "file": options.data.name,
                 "posts": readings,
                 "narratives": narratives,
-                "end_to_end_per_second": round(len(texts) / whole.wall),
-                "encoding_alone_per_second": round(len(texts) / alone.wall),
+                "end_to_end_per_second": round(counted / whole.wall),
+                "encoding_alone_per_second": round(counted / alone.wall),
                 "share_of_encoding": round(alone.wall / whole.wall, 3),
                 "share_by_processor": round(alone.processor / whole.processor, 3),
+                "read_with_care": round((careful or 0) / (readings or 1), 3),
                 "seconds_restart": round(restart.wall, 2),
                 "peak_mb": round(peak),
                 "torch_loaded": "torch" in sys.modules,

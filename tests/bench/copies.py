@@ -28,9 +28,16 @@ from numpy.typing import NDArray
 from rensa import RMinHash  # type: ignore[import-untyped, unused-ignore]
 from sqlalchemy import func, insert, select
 
-from monitor.copies import SHARED_PAIRS, SHARED_PART, Fingerprint, bands_of, group_of, similarity
-from monitor.embed import load_embedder
+from monitor.embedding.embed import load_embedder
 from monitor.models import CopyBand
+from monitor.narratives.copies import (
+    SHARED_PAIRS,
+    SHARED_PART,
+    Fingerprint,
+    bands_of,
+    group_of,
+    similarity,
+)
 from sources.models import Post, Source
 from tests.bench.database import own_database
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 import desk.models  # noqa: F401
 from desk.database import migrate, start_embedded, wait_until_up
-from monitor.cued import seems_alarming
+from monitor.reading.cued import seems_alarming
 from sources import bluesky, feeds
 from sources.collect import Intake
 from sources.db import make_engine, make_sessions
@@ -19,11 +19,13 @@ from sources.watches import Watches
 
 
 @contextmanager
-def own_database() -> Iterator[sessionmaker[Session]]:
-    """Sessions on a server that is thrown away afterwards."""
-    with tempfile.TemporaryDirectory(prefix="breakwater-bench-") as folder:
-        Path(folder).chmod(0o755)
-        engine = make_engine(start_embedded(Path(folder) / "pg"))
+def own_database(kept: Path | None = None) -> Iterator[sessionmaker[Session]]:
+    """Sessions on a server that is thrown away afterwards, or stays in the folder ``kept``."""
+    with tempfile.TemporaryDirectory(prefix="breakwater-bench-") as passing:
+        folder = kept or Path(passing)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+        engine = make_engine(start_embedded(folder / "pg"))
         wait_until_up(engine)
         migrate(engine)
         yield make_sessions(engine)

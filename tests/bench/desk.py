@@ -2,9 +2,13 @@
 
 A PostgreSQL of its own is filled with invented posts, their vectors, narratives, hours and open
 flags; then as many people as asked for open the queue, a narrative and a search, one page after the
-other without a pause, on a desk in a process of its own. One JSON line a page: milliseconds at p50,
-p95 and p99, and the statements that one page sends to the database. Beside them in the same run the
-time of the smallest page (``/me``), which is what the machine, Python and the session cost alone.
+other, on a desk in a process of its own: once with the pause in which a person looks at a page, and
+once without any. One JSON line a page: milliseconds at p50, p95 and p99, and the statements that
+one page sends to the database. Beside them in the same run the time of the smallest page (``/me``),
+which is what the machine, Python and the session cost alone.
+
+Filling takes longer than measuring: ``--kept FOLDER`` keeps the database there, for the next run.
+Its files are read once before the load: they are in memory, as those of a desk in use are.
 """
 
 import argparse
@@ -16,7 +20,8 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +33,7 @@ from pgvector import Vector
 from pgvector.psycopg import register_vector
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import event, insert, text
+from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
@@ -38,10 +43,10 @@ from desk.models import ROLES
 from desk.security import COOKIE
 from desk.settings import Settings
 from desk.wiring import wire
-from monitor.codebook import MessageFields, as_stored
-from monitor.embed import PACKAGED_NAME
+from monitor.coding.codebook import MessageFields, as_stored
+from monitor.embedding.embed import PACKAGED_NAME
 from monitor.models import Flag, HourlyCount, Narrative
-from monitor.narratives import HOUR, hour_of
+from monitor.narratives.narratives import HOUR, hour_of
 from sources.models import Source
 from tests.bench.database import own_database
 from tests.conftest import free_port
@@ -52,7 +57,9 @@ FLAGS = 200
 HOURS = 24 * 7  # of each narrative that were counted
 IN_NARRATIVES = 0.3  # of the posts
 BLOCK = 5_000
+BLOCK_READ = 2**20  # bytes
 SEED = 7
+WARMING = 8  # rounds of pages before each load, for each process: a desk in use is warm
 WORDS = (
     *("bridge", "river", "closed", "council", "mayor", "school", "bus"),
     *("county", "clerk", "ballot", "office", "storage", "vote", "meeting"),
@@ -74,28 +81,50 @@ def main() -> None:
     parser.add_argument("--posts", type=int, default=1_000_000)
     parser.add_argument("--narratives", type=int, default=10_000)
     parser.add_argument("--people", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each of the two loads")
+    parser.add_argument("--pause", type=float, default=3.0, help="seconds a person looks at a page")
+    parser.add_argument("--processes", type=int, default=2, help="that answer pages")
+    parser.add_argument("--kept", type=Path, help="a folder for the database, used again if there")
     asked = parser.parse_args()
-    with own_database() as sessions, TemporaryDirectory() as folder:
-        began = time.monotonic()
-        token = fill(sessions, asked.posts, asked.narratives)
-        say(filled=asked.posts, narratives=asked.narratives, seconds=time.monotonic() - began)
+    with own_database(asked.kept) as sessions, TemporaryDirectory() as folder:
         with sessions() as session:
+            filled = session.scalar(select(func.count()).select_from(Narrative))
+        if not filled:
+            began = time.monotonic()
+            fill(sessions, asked.posts, asked.narratives)
+            say(filled=asked.posts, narratives=asked.narratives, seconds=time.monotonic() - began)
+        token = _sign_in(sessions)
+        with sessions() as session:
+            in_memory(Path(session.scalars(text("SHOW data_directory")).one()))
             url = session.get_bind().engine.url.render_as_string(hide_password=False)
         settings = Settings(data_dir=Path(folder), feeds=(), jetstream_url=None, time_zone="UTC")
         pages = addresses(asked.narratives)
         statements = counted(settings, url, token, pages)
-        for page, times in loaded(folder, url, token, pages, asked.people, asked.seconds).items():
-            low, high, highest = np.percentile(times, (50, 95, 99)) * 1000
-            say(
-                page=page,
-                people=asked.people,
-                pages=len(times),
-                p50_ms=float(low),
-                p95_ms=float(high),
-                p99_ms=float(highest),
-                statements=statements[page],
-            )
+        for pause in (asked.pause, 0.0):
+            load = Load(asked.people, asked.seconds, pause, asked.processes)
+            for page, times in loaded(folder, url, token, pages, load).items():
+                low, high, highest = np.percentile(times, (50, 95, 99)) * 1000
+                say(
+                    page=page,
+                    people=asked.people,
+                    processes=asked.processes,
+                    pause=pause,
+                    pages=len(times),
+                    p50_ms=round(float(low), 1),
+                    p95_ms=round(float(high), 1),
+                    p99_ms=round(float(highest), 1),
+                    statements=statements[page],
+                )
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many people open pages for how many seconds, each looking ``pause`` seconds at one."""
+
+    people: int
+    seconds: float
+    pause: float
+    processes: int  # of the desk, that answer them
 
 
 def say(**what: object) -> None:
@@ -115,14 +144,21 @@ def addresses(narratives: int) -> dict[str, Callable[[random.Random], str]]:
 # Filling
 
 
-def fill(sessions: sessionmaker[Session], posts: int, narratives: int) -> str:
-    """Everything that pages read; a session's token of somebody with every role."""
+def _sign_in(sessions: sessionmaker[Session]) -> str:
+    """The token of a session of somebody with every role."""
+    now = datetime.now(UTC)
+    with sessions.begin() as session:
+        email = f"ada{now.timestamp():.0f}@desk.example"
+        person = people.add_person(session, "Ada", email, ROLES, None, now)
+        return people.use_link(session, people.new_link(session, person, None, now), now)[1]
+
+
+def fill(sessions: sessionmaker[Session], posts: int, narratives: int) -> None:
+    """Everything that pages read."""
     rng = np.random.default_rng(SEED)
     now = datetime.now(UTC)
     centres = unit(rng.normal(size=(narratives, WIDTH)).astype(np.float32))
     with sessions.begin() as session:
-        person = people.add_person(session, "Ada", "ada@desk.example", ROLES, None, now)
-        token = people.use_link(session, people.new_link(session, person, None, now), now)[1]
         session.add(Source(kind="example", address="bench", name="Bench", created_at=now))
         for start in range(0, narratives, BLOCK):
             ids = range(start, min(start + BLOCK, narratives))
@@ -156,10 +192,9 @@ def fill(sessions: sessionmaker[Session], posts: int, narratives: int) -> str:
             )
         )
     with sessions() as session:
-        session.execute(text("COMMIT"))
-        session.execute(text("ANALYZE"))
-        session.commit()
-    return token
+        engine = session.get_bind().engine
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))  # as autovacuum does of a desk in use
 
 
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -272,6 +307,15 @@ def _copy(
 # Measuring
 
 
+def in_memory(database: Path) -> None:
+    """Read the files of a database once, as those of a desk in use have been."""
+    for path in (database / "base").rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                while file.read(BLOCK_READ):
+                    pass
+
+
 def counted(
     settings: Settings,
     url: str,
@@ -299,16 +343,16 @@ def loaded(
     url: str,
     token: str,
     pages: dict[str, Callable[[random.Random], str]],
-    number: int,
-    seconds: float,
+    load: Load,
 ) -> dict[str, list[float]]:
-    """Seconds that each page took, while ``number`` people open one after the other."""
+    """Seconds that each page took under a load."""
     port = free_port()
     environment = os.environ | {
         "BREAKWATER_DATABASE_URL": url,
         "BREAKWATER_SECRET_KEY": "x" * 40,
         "BREAKWATER_DATA_DIR": folder,
         "BREAKWATER_PORT": str(port),
+        "BREAKWATER_WEB_PROCESSES": str(load.processes),
         "BREAKWATER_FEEDS": "",
         "BREAKWATER_JETSTREAM_URL": "",
         "BREAKWATER_TIME_ZONE": "UTC",
@@ -318,23 +362,25 @@ def loaded(
     )
     took: dict[str, list[float]] = defaultdict(list)
     try:
-        for client in _up(port, token):
-            for page in [*pages.values()] * 3:
-                client.get(page(random.Random(SEED))).raise_for_status()
-        end = time.monotonic() + seconds
+        _wait(port, token)
+        for number in range(WARMING * load.processes):  # each line is taken by either process
+            with _line(port, token) as client:
+                for page in pages.values():
+                    client.get(page(random.Random(number))).raise_for_status()
+        end = time.monotonic() + load.seconds
 
         def visit(person: int) -> None:
             rng = random.Random(person)
-            with httpx.Client(
-                base_url=f"http://127.0.0.1:{port}", cookies={COOKIE: token}, timeout=60
-            ) as client:
+            with _line(port, token) as client:
+                time.sleep(rng.uniform(0, load.pause))
                 while time.monotonic() < end:
                     for page, opened in pages.items():
                         began = time.monotonic()
                         client.get(opened(rng)).raise_for_status()
                         took[page].append(time.monotonic() - began)
+                        time.sleep(rng.uniform(0.5, 1.5) * load.pause)
 
-        threads = [threading.Thread(target=visit, args=(person,)) for person in range(number)]
+        threads = [threading.Thread(target=visit, args=(n,)) for n in range(load.people)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -345,18 +391,25 @@ def loaded(
     return took
 
 
-def _up(port: int, token: str) -> Iterator[httpx.Client]:
-    with httpx.Client(
-        base_url=f"http://127.0.0.1:{port}", cookies={COOKIE: token}, timeout=60
-    ) as client:
+def _line(port: int, token: str) -> httpx.Client:
+    return httpx.Client(
+        base_url=f"http://127.0.0.1:{port}",
+        cookies={COOKIE: token},
+        timeout=60,
+        limits=httpx.Limits(keepalive_expiry=1.0),  # the desk closes an idle one after 5 s
+    )
+
+
+def _wait(port: int, token: str) -> None:
+    """Until the desk answers."""
+    with _line(port, token) as client:
         for _ in range(120):
             try:
                 client.get("/me")
             except httpx.ConnectError:
                 time.sleep(0.5)
             else:
-                break
-        yield client
+                return
 
 
 if __name__ == "__main__":

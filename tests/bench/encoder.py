@@ -98,11 +98,11 @@ def serve(method: str, texts: Sequence[str], wire: Connection) -> None:
     """A method's process: load, then embed what it is told to, as often as it is told to."""
     start = time.perf_counter()
     if method == METHODS[0]:
-        from monitor.embed import load_embedder
+        from monitor.embedding.embed import load_embedder
 
         embed = load_embedder(None).embed
     else:
-        from monitor.encoder import load_fast
+        from monitor.embedding.encoder import load_fast
 
         embed = load_fast().embed
     embed(["warm"])
@@ -146,7 +146,7 @@ def nearest(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
 def word_pieces(texts: Sequence[str]) -> float:
     from tokenizers import Tokenizer
 
-    from monitor.embed import packaged_folder
+    from monitor.embedding.embed import packaged_folder
 
     tokenizer = Tokenizer.from_file(str(packaged_folder() / "tokenizer.json"))
     tokenizer.no_padding()

@@ -48,11 +48,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, roc_curve
 from sklearn.preprocessing import FunctionTransformer
 
-from monitor import cued
-from monitor.cued import Assessment
-from monitor.embed import Embedder
-from monitor.encoder import load_fast
-from monitor.incitement import ALARMING_LEVEL, Scorer, packaged_scorer
+from monitor.embedding.embed import Embedder
+from monitor.embedding.encoder import load_fast
+from monitor.reading import cued
+from monitor.reading.cued import Assessment
+from monitor.reading.incitement import ALARMING_LEVEL, Scorer, packaged_scorer
 from monitor.training.posts import FRAMED_WORDS, Example, framed, ours, public
 
 BATCH = 256  # posts the desk reads at once

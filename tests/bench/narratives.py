@@ -26,10 +26,10 @@ import psutil  # type: ignore[import-untyped, unused-ignore]
 from sklearn.cluster import HDBSCAN
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from monitor.copies import Fingerprint, bands_of, similarity
-from monitor.encoder import load_encoder
-from monitor.graph import NONE, Floats, Ints, K, leiden, nearest, neighbour_graph
-from monitor.window import Arrival, Change, Window
+from monitor.embedding.encoder import load_encoder
+from monitor.narratives.copies import Fingerprint, bands_of, similarity
+from monitor.narratives.graph import NONE, Floats, Ints, K, leiden, nearest, neighbour_graph
+from monitor.narratives.window import Arrival, Change, Window
 
 NOISE = "NOISE"
 BATCH = 256  # posts the desk reads at once

@@ -34,8 +34,8 @@ import numpy as np
 import psutil  # type: ignore[import-untyped, unused-ignore]
 from sklearn.cluster import MiniBatchKMeans
 
-from monitor.graph import NONE, Floats, Ints
-from monitor.window import MOST_NEW, NEAR_CENTROID, SIZE, Arrival, Story, Window
+from monitor.narratives.graph import NONE, Floats, Ints
+from monitor.narratives.window import MOST_NEW, NEAR_CENTROID, SIZE, Arrival, Story, Window
 from tests.bench.narratives import BATCH, SEED, say
 
 WIDTH = 384

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from monitor.embed import PACKAGED_NAME
+from monitor.embedding.embed import PACKAGED_NAME
 from monitor.models import Narrative, Reading
-from monitor.narratives import hour_of
-from monitor.placing import Placer
-from monitor.window import SIZE
+from monitor.narratives.narratives import hour_of
+from monitor.narratives.placing import Placer
+from monitor.narratives.window import SIZE
 from sources.models import Post, Source
 from tests.bench.database import own_database
 from tests.bench.narratives import say

@@ -7,7 +7,7 @@ rhythm of day and week, 0.5 to 50 an hour, and in the last of five weeks one day
 times as many are dangerous. ``detected``: of these days, in percent, those in which a method first
 called a rise; ``delay_hours``: the median, where 1 is the end of the rise's first hour. False
 alarms are starts in the steady hours from the third week on, per 1,000 series-hours: a method that
-calls an hour after hour is counted once. Ours is `monitor.detect`, as the desk runs it: all series
+calls an hour after hour is counted once. Ours is `detect`, as the desk runs it: all series
 together, and with each series alone (no control of false discoveries), which is the fair
 comparison: the others know nothing of other series. They follow once more with the first bound
 that brings as few false alarms as ours, each series alone. *Speed*: 100,000 series, four weeks,
@@ -45,9 +45,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import nbinom
 
-from monitor.baseline import DAY, WEEK
-from monitor.detect import COUNT, Found, Settings, examine
-from monitor.rises import course, expected_false_alarms
+from monitor.rises.baseline import DAY, WEEK
+from monitor.rises.detect import COUNT, Found, Settings, examine
+from monitor.rises.rises import course, expected_false_alarms
 from tests.bench import nab
 
 Floats = NDArray[np.float64]

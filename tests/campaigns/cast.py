@@ -6,10 +6,11 @@ import numpy as np
 from cryptography.fernet import Fernet
 from sqlalchemy.orm import Session
 
-from campaigns.approvals import approve
+from campaigns.approving.approvals import approve
 from campaigns.campaigns import open_campaign
-from campaigns.messages import save_draft, start_message, submit
-from campaigns.models import Account, Approval, Campaign, Message, Voice
+from campaigns.drafting.messages import check, let_pass, save_draft, start_message, submit
+from campaigns.models import Account, Approval, Campaign, Message, Plan, Voice
+from campaigns.plans import Intent, intent_of, save_plan
 from campaigns.voices import add_voice, connect_account, record_consent
 from monitor.models import Flag, FlagDecision, Narrative
 
@@ -19,9 +20,11 @@ CARL_COMMS = 2
 PASTOR_PAULA = 3
 LENA_OTHER_LEADER = 4
 CORA_COMMS = 5
+DANA_DUTY_LEAD = 6
 
-VAULT = Fernet(Fernet.generate_key())
-CALM = "Our town's bridge is open. The crew finished its check on Monday: https://town.example/b."
+VAULT_KEY = Fernet.generate_key()
+VAULT = Fernet(VAULT_KEY)
+CALM = "Our town's bridge is open. Use it: the crew finished on Monday, https://town.example/b."
 
 
 def make_narrative(session: Session, now: datetime, decision: str | None = None) -> Narrative:
@@ -69,6 +72,40 @@ def make_campaign(session: Session, now: datetime) -> Campaign:
     )
 
 
+def full_plan(campaign: Campaign, voice: Voice, now: datetime) -> Intent:
+    """A plan in which nothing is missing, for this voice to speak with."""
+    return Intent(
+        audience=campaign.audience,
+        goal=campaign.goal,
+        strategy=campaign.strategy,
+        outcome="action",
+        exposure="exposed",
+        exposure_how="Nine parents asked the school about it on Monday",
+        consulted=[{"who": "The bridge crew's families, by Ana", "when": "22 November"}],
+        credibility={str(voice.id): "She buries and marries them"},
+        claims=[{"text": "The bridge is open", "source": "The crew's log, seen", "level": "V4"}],
+        alongside="The mayor says so at the market",
+        issue="local",
+        area_wide="no",
+        may_alarm="no",
+        ai_helped="no",
+        readers=3,
+        targeted_readers=1,
+        backlash="One asked who pays the crew",
+        expires_at=now + timedelta(days=60),
+        owner=CARL_COMMS,
+        withdrawal="Take it down and say so at the school",
+        measured="Share of authors at M2 or above a day",
+        measured_days=7,
+        control="The two stories nearest in rise and peak",
+    )
+
+
+def fill_plan(session: Session, campaign: Campaign, voice: Voice, now: datetime) -> Plan:
+    intent = full_plan(campaign, voice, now)
+    return save_plan(session, campaign, intent, by=CARL_COMMS, now=now)
+
+
 def make_voice(session: Session, now: datetime) -> Voice:
     """Pastor Paula, who consented to both platforms for thirty days."""
     voice = add_voice(
@@ -113,14 +150,24 @@ def make_message(session: Session, now: datetime) -> Message:
     """An empty message of Paula's, on a confirmed narrative, with one rehearsal account."""
     voice = make_voice(session, now)
     rehearsal_account(session, voice, now)
-    return start_message(session, make_campaign(session, now), voice, by=CARL_COMMS, now=now)
+    campaign = make_campaign(session, now)
+    fill_plan(session, campaign, voice, now)
+    return start_message(session, campaign, voice, by=CARL_COMMS, now=now)
 
 
 def approve_message(
     session: Session, message: Message, send_at: datetime, now: datetime, text: str = CALM
 ) -> Approval:
-    """Carl drafts the same words for every account and submits; Paula approves."""
+    """Carl plans, drafts the same words for every account, gives reasons and submits; Dana lets
+    pass what she may; Paula approves."""
+    if str(message.voice.id) not in intent_of(message.campaign).credibility:
+        fill_plan(session, message.campaign, message.voice, send_at)
     texts = {account.id: text for account in message.voice.accounts}
     version = save_draft(session, message, texts, send_at, by=CARL_COMMS, now=now)
-    submit(session, version, by=CARL_COMMS, now=now)
+    found = check(session, version, now)
+    for one in found:
+        if one.overridable and not one.passed:
+            let_pass(session, message, one.key, reason="It was agreed", by=DANA_DUTY_LEAD, now=now)
+    reasons = {one.key: "It reads well as it is" for one in found}
+    submit(session, version, by=CARL_COMMS, now=now, reasons=reasons)
     return approve(session, version, sha256=version.sha256, by=PASTOR_PAULA, now=now)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
@@ -11,18 +12,20 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from campaigns.approvals import withdraw_approval
+from campaigns.approving.approvals import withdraw_approval
 from campaigns.deliver import (
+    ASK_A_PERSON,
     BACK_OFF,
     CLAIM_PATIENCE,
     DOUBT_PATIENCE,
+    DOUBT_REST,
     FRESHNESS,
-    MAY_BE_OUT,
     RETRY_IN_MAX,
     deliver_next,
 )
-from campaigns.messages import AlreadyOutError, save_draft, start_message, state_of
+from campaigns.drafting.messages import AlreadyOutError, save_draft, start_message, state_of
 from campaigns.models import Attempt, Delivery, Message
+from campaigns.plans import intent_of, save_plan
 from campaigns.publishers import (
     InDoubtError,
     NotSentError,
@@ -33,6 +36,7 @@ from campaigns.publishers import (
 )
 from campaigns.publishers.bluesky import BlueskyPublisher
 from campaigns.publishers.dry_run import DryRunPublisher
+from campaigns.sending.deliveries import NotInDoubtError, found_by_person
 from campaigns.voices import connect_account, withdraw_consent
 from tests.campaigns import cast
 from tests.pds.server import Account as PdsAccount
@@ -52,7 +56,10 @@ class Dying:
     """A real publisher in a process that dies before or after its call."""
 
     def __init__(self, real: Publisher, *, sends: bool) -> None:
-        self.real, self.sends = real, sends
+        self.real, self.sends, self.repeatable = real, sends, real.repeatable
+
+    def mark(self, parcel: Parcel) -> str:
+        return self.real.mark(parcel)
 
     def publish(self, parcel: Parcel) -> Receipt:
         if self.sends:
@@ -64,10 +71,15 @@ class Dying:
 
 
 class Failing:
-    """A platform that answers with one fault, and counts how often it was asked."""
+    """A platform that answers with one fault, and counts how often it was asked to send."""
 
-    def __init__(self, fault: Exception, found: Receipt | None = None) -> None:
-        self.fault, self.found, self.asked = fault, found, 0
+    def __init__(
+        self, fault: Exception, found: Receipt | None = None, repeatable: bool = False
+    ) -> None:
+        self.fault, self.found, self.asked, self.repeatable = fault, found, 0, repeatable
+
+    def mark(self, parcel: Parcel) -> str:
+        return "as it was"
 
     def publish(self, parcel: Parcel) -> Receipt:
         self.asked += 1
@@ -80,8 +92,10 @@ class Failing:
 class Vanished(Failing):
     """A platform that cannot even be asked any more."""
 
+    looked = 0
+
     def find(self, parcel: Parcel) -> Receipt | None:
-        self.asked += 1
+        self.looked += 1
         raise self.fault
 
 
@@ -281,6 +295,49 @@ def test_a_post_its_voice_deleted_does_not_come_back(
     assert pds.posts(paula) == []
 
 
+def test_not_even_after_a_crash_does_a_deleted_post_come_back(
+    session: Session, real: Delivery, pds: Pds, paula: PdsAccount, now: datetime, deliver: Deliver
+) -> None:
+    """It went out, our worker died, its voice deleted it: nobody but a person can know that."""
+    with pytest.raises(WorkerDiedError):
+        deliver(now + HOUR, Dying(BlueskyPublisher(), sends=True))
+    pds.delete(paula, pds.posts(paula)[0]["uri"])
+    for hours in (1.5, 3, 6, 12, 30):
+        deliver(now + hours * HOUR, BlueskyPublisher())
+        assert pds.posts(paula) == []
+    delivery = fresh(session, real)
+    assert (delivery.state, delivery.not_before) == ("unconfirmed", None)
+    assert "deleted" in delivery.detail
+
+
+def test_a_database_restored_from_a_backup_sends_nothing_old_and_nothing_twice(
+    session: Session, real: Delivery, pds: Pds, paula: PdsAccount, now: datetime, deliver: Deliver
+) -> None:
+    before = {key: getattr(real, key) for key in ("state", "claims", "claimed_at", "settled_at")}
+    deliver(now + HOUR, BlueskyPublisher())
+    (post,) = pds.posts(paula)
+    session.execute(text("DELETE FROM attempts"))
+    for key, value in before.items():
+        setattr(fresh(session, real), key, value)
+    fresh_again = session.get_one(Delivery, real.id)
+    for key, value in (before | {"receipt_uri": None}).items():
+        setattr(fresh_again, key, value)
+    session.commit()
+    backup = fresh(session, real)
+    assert backup.state == "scheduled"
+    deliver(now + 2 * HOUR, BlueskyPublisher())  # within its freshness: it is looked up
+    assert pds.posts(paula) == [post]
+    assert fresh(session, real).state == "published"
+    session.execute(text("DELETE FROM attempts"))
+    for key, value in (before | {"receipt_uri": None}).items():
+        setattr(session.get_one(Delivery, real.id), key, value)
+    session.commit()
+    pds.delete(paula, post["uri"])
+    assert deliver(now + 7 * 24 * HOUR, BlueskyPublisher()) == 0
+    assert pds.posts(paula) == []
+    assert fresh(session, real).state == "missed"
+
+
 # ---- not at all
 
 
@@ -373,6 +430,24 @@ def test_an_overdue_message_is_missed_and_not_sent_late(
     assert state_of(message_of(delivery)) == "missed"
 
 
+def test_nothing_goes_out_once_the_campaigns_plan_has_expired(
+    session: Session, deliver: Deliver, scheduled: Delivery, now: datetime
+) -> None:
+    campaign = scheduled.approval.version.message.campaign
+    due = scheduled.due_at
+    for expires_at, sent in ((due, 0), (due + SECOND, 1)):
+        intent = replace(intent_of(campaign), expires_at=expires_at)
+        save_plan(session, campaign, intent, by=cast.CARL_COMMS, now=now)
+        session.commit()
+        assert deliver(due) == sent
+        session.refresh(scheduled)
+        if not sent:
+            assert (scheduled.state, scheduled.attempts) == ("missed", [])
+            assert "plan has expired" in scheduled.detail
+            scheduled.state, scheduled.settled_at = "scheduled", None
+    assert scheduled.state == "published"
+
+
 def test_a_message_on_its_way_can_no_longer_be_edited(
     session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
 ) -> None:
@@ -394,7 +469,8 @@ def test_what_was_certainly_not_sent_is_tried_again_later_and_later(
     for tries in range(1, 4):
         assert deliver(at, busy) == 1
         delivery = fresh(session, scheduled)
-        assert (delivery.state, delivery.detail) == ("scheduled", "The server is down.")
+        assert (delivery.state, delivery.detail) == ("retry_later", "The server is down.")
+        assert state_of(message_of(delivery)) == "scheduled"
         assert delivery.not_before == at + BACK_OFF * 2 ** (tries - 1)
         assert deliver(delivery.not_before - SECOND, busy) == 0
         at = delivery.not_before
@@ -429,7 +505,7 @@ def test_a_platform_that_names_an_impossible_time_is_not_believed(
 ) -> None:
     deliver(now + HOUR, Failing(NotSentError("Slow down.", retry_in=retry_in)))
     delivery = fresh(session, scheduled)
-    assert (delivery.state, delivery.not_before) == ("scheduled", now + HOUR + wait)
+    assert (delivery.state, delivery.not_before) == ("retry_later", now + HOUR + wait)
 
 
 def test_a_refusal_is_final(
@@ -443,24 +519,56 @@ def test_a_refusal_is_final(
 
 
 @pytest.mark.parametrize("fault", [InDoubtError("It broke off."), RuntimeError("a mistake")])
-def test_a_doubt_is_never_taken_for_not_sent(
+def test_a_doubt_is_looked_up_and_never_sent_again_blindly(
     session: Session, scheduled: Delivery, now: datetime, deliver: Deliver, fault: Exception
 ) -> None:
     deliver(now + HOUR, Failing(fault))
     delivery = fresh(session, scheduled)
-    assert (delivery.state, outcomes(session)) == ("attempting", ["unknown"])
-    # Even when the next try certainly fails, the first may be out there.
-    at = now + HOUR + BACK_OFF
-    assert deliver(at, Failing(NotSentError("Down."))) == 1
+    assert (delivery.state, outcomes(session)) == ("unconfirmed", ["unknown"])
+    assert state_of(message_of(delivery)) == "not known if out"
+    at = now + HOUR + DOUBT_REST
+    assert deliver(at - SECOND, Failing(fault)) == 0  # the server may still be at it
+    # A platform that cannot be asked leaves the doubt; nothing is sent.
+    silent = Vanished(NotSentError("Down."))
+    assert deliver(at, silent) == 1
     delivery = fresh(session, scheduled)
-    assert (delivery.state, delivery.not_before) == ("attempting", at + 2 * BACK_OFF)
-    # And when the approval is gone, we look before we say that it was stopped.
-    approval = delivery.approval
-    withdraw_approval(session, approval, why="Wait.", by=cast.PASTOR_PAULA, now=at)
+    assert (delivery.state, delivery.not_before) == ("unconfirmed", at + DOUBT_REST)
+    assert (silent.asked, silent.looked) == (0, 1)
+    # When the approval is gone we still look before we say that it was stopped.
+    withdraw_approval(session, delivery.approval, why="Wait.", by=cast.PASTOR_PAULA, now=at)
     session.commit()
+    assert fresh(session, scheduled).state == "unconfirmed"
     out_there = Failing(fault, found=Receipt("at://somewhere", None))
-    assert deliver(at + 2 * BACK_OFF, out_there) == 1
+    assert deliver(at + DOUBT_REST, out_there) == 1
     assert out_there.asked == 0
+    assert fresh(session, scheduled).state == "published"
+
+
+def test_what_never_arrived_is_sent_in_the_same_breath(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    deliver(now + HOUR, Failing(InDoubtError("It broke off.")))
+    at = now + HOUR + DOUBT_REST
+    assert deliver(at, Failing(NotSentError("Still down."))) == 1
+    delivery = fresh(session, scheduled)
+    assert (delivery.state, delivery.in_doubt) == ("retry_later", False)
+    assert outcomes(session) == ["not_sent", "not_sent", "not_sent"]
+    assert [one.kind for one in delivery.attempts] == ["send", "look", "send"]
+
+
+def test_a_publisher_that_may_be_repeated_is_simply_asked_again(
+    session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    deliver(now + HOUR, Failing(InDoubtError("It broke off."), repeatable=True))
+    at = now + HOUR + DOUBT_REST
+    # Even when the next try certainly fails, the first may be out there.
+    busy = Failing(NotSentError("Down."), repeatable=True)
+    assert deliver(at, busy) == 1
+    assert (busy.asked, fresh(session, scheduled).state) == (1, "unconfirmed")
+    refusing = Failing(PublisherRejectedError("No."), repeatable=True)
+    assert deliver(at + DOUBT_REST, refusing) == 1
+    assert fresh(session, scheduled).state == "unconfirmed"
+    assert deliver(at + HOUR) == 1  # the dry run
     assert fresh(session, scheduled).state == "published"
 
 
@@ -468,13 +576,14 @@ def test_a_doubt_that_ends_in_nothing_found_is_settled(
     session: Session, scheduled: Delivery, now: datetime, deliver: Deliver
 ) -> None:
     deliver(now + HOUR, Failing(InDoubtError("It broke off.")))
-    assert deliver(now + HOUR + FRESHNESS + SECOND, Failing(InDoubtError(""))) == 1
-    assert fresh(session, scheduled).state == "missed"
+    late = Failing(InDoubtError(""))
+    assert deliver(now + HOUR + FRESHNESS + SECOND, late) == 1
+    assert (fresh(session, scheduled).state, late.asked) == ("missed", 0)
 
 
 @pytest.mark.parametrize("stopped", [False, True])
 @pytest.mark.parametrize("later", [InDoubtError("No answer."), NotSentError("No sign-in.")])
-def test_a_doubt_that_nobody_can_resolve_ends_before_a_person(
+def test_a_doubt_that_nobody_can_resolve_waits_for_a_person(
     session: Session,
     scheduled: Delivery,
     now: datetime,
@@ -489,19 +598,86 @@ def test_a_doubt_that_nobody_can_resolve_ends_before_a_person(
         withdraw_approval(session, approval, why="Wait.", by=cast.PASTOR_PAULA, now=due)
         session.commit()
     gone, at = Vanished(later), due
-    while (delivery := fresh(session, scheduled)).state == "attempting":
+    while (moment := fresh(session, scheduled).not_before) is not None:
         assert at < due + DOUBT_PATIENCE
-        assert delivery.not_before is not None
-        at = delivery.not_before
+        at = moment
         assert deliver(at, gone) == 1
-    assert due + DOUBT_PATIENCE <= at == delivery.settled_at
-    assert (
-        delivery.state == state_of(message_of(delivery)) == ("withdrawn" if stopped else "missed")
-    )
-    assert delivery.detail.endswith(MAY_BE_OUT)
-    asked = gone.asked
+    delivery = fresh(session, scheduled)
+    assert at >= due + DOUBT_PATIENCE
+    assert (delivery.state, delivery.settled_at) == ("unconfirmed", None)
+    assert delivery.detail.endswith(ASK_A_PERSON)
+    looked = gone.looked
     assert deliver(at + 40 * 24 * HOUR, gone) == 0
-    assert gone.asked == asked
+    assert (gone.asked, gone.looked) == (0, looked)
+
+
+# ---- a person looks
+
+
+@pytest.fixture
+def doubtful(session: Session, scheduled: Delivery, now: datetime, deliver: Deliver) -> Delivery:
+    deliver(now + HOUR, Failing(InDoubtError("It broke off.")))
+    return fresh(session, scheduled)
+
+
+def test_a_person_who_found_it_says_where(
+    session: Session, doubtful: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    finding: dict[str, Any] = {"again": False, "note": "", "by": cast.CARL_COMMS, "now": now + HOUR}
+    for wrong in ("javascript:alert(1)", "https://", "here", "https://x.example/\nx"):
+        with pytest.raises(ValueError, match="whole link"):
+            found_by_person(session, doubtful, url=wrong, **finding)
+    found_by_person(session, doubtful, url=" https://hope.example/7 ", **finding)
+    session.commit()
+    delivery = fresh(session, doubtful)
+    assert (delivery.state, delivery.receipt_url) == ("published", "https://hope.example/7")
+    assert [(one.there, one.by) for one in delivery.findings] == [(True, cast.CARL_COMMS)]
+    with pytest.raises(NotInDoubtError):
+        found_by_person(session, delivery, url=None, **finding)
+    assert deliver(now + 3 * HOUR) == 0
+
+
+@pytest.mark.parametrize(("hours", "state"), [(1.5, "published"), (8, "missed")])
+def test_what_a_person_did_not_find_may_be_sent_while_it_is_fresh(
+    session: Session, doubtful: Delivery, now: datetime, deliver: Deliver, hours: float, state: str
+) -> None:
+    at = now + hours * HOUR
+    with pytest.raises(ValueError, match="how you know"):
+        found_by_person(session, doubtful, url=None, again=True, note=" ", by=2, now=at)
+    found_by_person(session, doubtful, url=None, again=True, note="Looked", by=2, now=at)
+    session.commit()
+    assert fresh(session, doubtful).state == "retry_later"
+    deliver(at)
+    assert fresh(session, doubtful).state == state
+
+
+def test_what_a_person_gave_up_is_over(
+    session: Session, doubtful: Delivery, now: datetime, deliver: Deliver
+) -> None:
+    found_by_person(session, doubtful, url=None, again=False, note="Gone", by=2, now=now + HOUR)
+    session.commit()
+    assert deliver(now + 2 * HOUR) == 0
+    assert fresh(session, doubtful).state == "withdrawn"
+
+
+def test_a_look_that_ends_after_a_persons_word_changes_nothing(
+    session: Session, sessions: sessionmaker[Session], doubtful: Delivery, now: datetime
+) -> None:
+    at = now + HOUR + DOUBT_REST
+
+    class Slow(Failing):
+        def find(self, parcel: Parcel) -> Receipt | None:
+            with sessions.begin() as other:
+                delivery = other.get_one(Delivery, doubtful.id)
+                found_by_person(other, delivery, url=None, again=False, note="No", by=2, now=at)
+            return None
+
+    slow = Slow(InDoubtError(""))
+    deliver_next(sessions, {"dry_run": slow}, cast.VAULT, lambda: at)
+    assert (fresh(session, doubtful).state, slow.asked) == ("withdrawn", 0)
+
+
+# ---- when recording fails
 
 
 @pytest.mark.parametrize(
@@ -531,7 +707,7 @@ def test_an_end_that_cannot_be_recorded_does_not_stop_the_next_delivery(
         for delivery in session.scalars(select(Delivery))
     }
     assert by_platform == {("bluesky", "attempting"), ("dry_run", "published")}
-    # Nothing is known of those calls, so they are doubts and are made again in peace.
+    # Nothing is known of those calls, so they are doubts; this publisher may be asked again.
     publishers["bluesky"] = DryRunPublisher()
     assert deliver_next(sessions, publishers, cast.VAULT, lambda: at + CLAIM_PATIENCE) == 3
     session.expire_all()
@@ -554,7 +730,7 @@ def test_one_failure_does_not_stop_the_next_delivery(
     }
     assert deliver_next(sessions, publishers, cast.VAULT, lambda: now + 2 * HOUR) == 2
     states = {fresh(session, delivery).state for delivery in approval.deliveries}
-    assert states == {"attempting", "published"}
+    assert states == {"unconfirmed", "published"}
 
 
 def test_a_changed_key_or_a_missing_publisher_says_so_and_loses_nothing(
@@ -568,7 +744,7 @@ def test_a_changed_key_or_a_missing_publisher_says_so_and_loses_nothing(
 ) -> None:
     assert deliver(now + HOUR, BlueskyPublisher(), Fernet(Fernet.generate_key())) == 1
     delivery = fresh(session, real)
-    assert delivery.state == "scheduled"
+    assert delivery.state == "retry_later"
     assert "another secret key" in delivery.detail
     assert delivery.not_before is not None
     assert deliver_next(sessions, {}, cast.VAULT, lambda: now + 2 * HOUR) == 1

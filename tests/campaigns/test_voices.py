@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from campaigns.messages import state_of
+from campaigns.drafting.messages import state_of
 from campaigns.models import Account, Delivery
 from campaigns.voices import (
     all_voices,
@@ -100,6 +100,9 @@ def test_the_secret_is_stored_encrypted_and_can_be_renewed(session: Session, now
         ({"service": "https://pds.example/xrpc"}, "only its name"),
         ({"service": "https://[broken"}, "must start with https"),
         ({"secret": None}, "app password"),
+        ({"platform": "mastodon", "secret": None}, "access token"),
+        ({"platform": "mastodon", "service": "http://town.example"}, "access token would travel"),
+        ({"platform": "mastodon", "service": "https://bsky.social"}, "is Bluesky's"),
     ],
 )
 def test_an_account_that_cannot_work_is_refused(

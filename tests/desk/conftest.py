@@ -1,9 +1,11 @@
 """A real desk on loopback, its standing cast, and a browser."""
 
+import asyncio
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,20 +14,23 @@ import httpx
 import pytest
 import uvicorn
 from argon2 import PasswordHasher
+from fastapi import FastAPI
+from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser, BrowserContext
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from campaigns import voices
 from campaigns.campaigns import open_campaign
-from campaigns.messages import start_message
+from campaigns.drafting.messages import start_message
 from desk import people
-from desk.app import create_app
+from desk.app import create_app, furnish
 from desk.models import Person
 from desk.security import COOKIE
+from desk.serving import Server
 from desk.settings import Settings
 from desk.wiring import Wiring, wire
-from tests.campaigns.cast import make_narrative
+from tests.campaigns.cast import fill_plan, make_narrative
 
 PASSWORD = "the tide comes in and goes out again"
 
@@ -78,18 +83,70 @@ def cast(wiring: Wiring, password_hash: str) -> Cast:
     return Cast(*rows)
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Where templates that one test has compiled wait for the next."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("compiled")))
+
+
+@contextmanager
+def served(wiring: Wiring, compiled: FileSystemBytecodeCache, port: int = 0) -> Iterator[str]:
+    """The address of the desk, served by uvicorn on loopback; ``port`` 0: any that is free."""
+    app = create_app(wiring)
+    app.state.templates.env.bytecode_cache = compiled
+    with Serving(app, port) as serving:
+        yield serving.address
+
+
+class Serving:
+    """An application, served in a thread of this process from beginning to end of the context."""
+
+    def __init__(self, app: FastAPI, port: int = 0) -> None:
+        self.app = app
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._server = Server(uvicorn.Config(app, log_level="warning"), self._listening)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._listener]}
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _listening(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> "Serving":
+        self._thread.start()
+        while self._loop is None:
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+    def end_streams(self) -> None:
+        """Return when nothing of what was asked for is being answered any more."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self.app.state.bell.close)
+        while self._server.server_state.tasks:
+            time.sleep(0.005)
+
+
+@pytest.fixture(scope="session")
+def standing(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """One desk for all tests of a process: to set one up takes half a second."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("desk"), feeds=(), jetstream_url=None)
+    with Serving(create_app(wire(settings, database_url))) as serving:
+        yield serving
+
+
 @pytest.fixture
-def desk_url(wiring: Wiring) -> Iterator[str]:
-    """The desk served by uvicorn on a free port of loopback."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(wiring), log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+def desk_url(standing: Serving, wiring: Wiring, compiled: FileSystemBytecodeCache) -> Iterator[str]:
+    """The address of the desk, with this test's own wiring."""
+    furnish(standing.app, wiring)
+    standing.app.state.templates.env.bytecode_cache = compiled
+    yield standing.address
+    standing.end_streams()
 
 
 @pytest.fixture
@@ -132,6 +189,7 @@ def message(wiring: Wiring, cast: Cast) -> int:
             by=1,
             now=now,
         )
+        fill_plan(session, campaign, voice, now)
         return start_message(session, campaign, voice, by=cast.comms.id, now=now).id
 
 

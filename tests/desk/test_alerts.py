@@ -11,7 +11,7 @@ from sqlalchemy import select
 from desk import people
 from desk.models import Person
 from desk.wiring import Wiring
-from monitor import alert_lists
+from monitor.alerts import alert_lists
 from monitor.models import Alert, AlertMessage, Flag
 from tests.desk.conftest import Cast, Client
 

@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from sqlalchemy import select
 
 from monitor.analyse import analyse_next, consider_next
 from monitor.models import Case, Coding, Reading
-from monitor.placing import Placer
+from monitor.narratives.placing import Placer
 from sources.models import Post, Source
 from tests.desk.conftest import Cast, Client
 
@@ -105,6 +106,76 @@ def test_two_who_code_at_once_see_each_other(client: Client, cast: Cast, post) -
     assert late.status_code == 409
     assert "I saw it too" in late.text
     assert "A summary" in late.text  # what the first one said
+
+
+def test_each_field_says_whose_word_it_shows_and_the_danger_follows(
+    browsing, cast: Cast, wiring, post
+) -> None:
+    page = browsing(cast.monitor, 390).new_page()
+    page.goto(f"/posts/{post}/coding")
+    stance, act = (page.locator(f"fieldset:has(input[name={name}])") for name in ("stance", "act"))
+    for field in (stance, act):
+        expect(field.get_by_text("machine's proposal")).to_be_visible()
+        expect(field.get_by_text("yours", exact=True)).to_be_hidden()
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("As the machine read it")
+    expect(status).to_contain_text("In this week's situation of its narrative that is")
+    expect(status).to_contain_text("D2–D3")
+    stance.get_by_role("radio", name="Reports").check()
+    expect(stance.get_by_text("yours", exact=True)).to_be_visible()
+    expect(stance.get_by_text("machine's proposal")).to_be_hidden()
+    expect(act.get_by_text("machine's proposal")).to_be_visible()
+    expect(status).to_contain_text("You depart from the machine in stance, and lower its M3")
+    stance.get_by_role("radio", name="Asserts").check()
+    expect(status).to_contain_text("As the machine read it")
+    definition = "quotes or retells what somebody else said"
+    expect(stance.get_by_text(definition)).to_be_visible()  # beside its choice, without a mouse
+    wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wider <= 0
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.get_by_label("Definitions beside the choices").uncheck()
+    expect(stance.get_by_text(definition)).to_be_hidden()
+
+
+def as_read(wiring, post) -> dict[str, str]:
+    """The form as the machine fills it in."""
+    with wiring.sessions() as session:
+        fields = session.get_one(Reading, post).fields
+    plain = ("stance", "target_kind", "act", "force", "threat_type", "specifics", "imminence")
+    form = {name: str(fields[name]) for name in plain} | {"issue_at_stake": fields["issue"]}
+    form |= {key: str(degree) for key, degree in fields["hallmarks"].items()}
+    form |= {name: "on" for name in ("demeaning", "capability_cue") if fields[name]}
+    return form | {"target_groups": fields["target_groups"]}
+
+
+def test_only_a_departure_needs_a_reason_and_both_words_are_kept(
+    client: Client, cast: Cast, wiring, post
+) -> None:
+    maya = client(cast.monitor)
+    with wiring.sessions() as session:
+        machine = session.get_one(Reading, post)
+    form = as_read(wiring, post)
+    bare = maya.post(f"/posts/{post}/coding", data=form | {"force": "urge"})
+    assert bare.status_code == 422
+    assert "Say why" in bare.text
+    assert maya.post(f"/posts/{post}/coding", data=form).status_code == 303
+    with wiring.sessions() as session:
+        (coding,) = session.scalars(select(Coding))
+        assert coding.reason == "As the machine read it"
+        assert coding.proposed["fields"] == machine.fields
+        assert (coding.level, coding.proposed["level"]) == (machine.level, machine.level)
+        assert coding.proposed_by == machine.scorer
+    again = form | {"force": "urge", "seen": str(coding.id)}
+    assert maya.post(f"/posts/{post}/coding", data=again).status_code == 422  # a person stands now
+    assert (
+        maya.post(f"/posts/{post}/coding", data=again | {"reason": "He calls"}).status_code == 303
+    )
+    page = maya.get(f"/posts/{post}/coding").text
+    assert "You depart from the machine in force, and raise its M3" in page
+    with wiring.sessions() as session:
+        newest = session.scalars(select(Coding).order_by(Coding.id.desc())).first()
+        assert (newest.level, newest.proposed["fields"]) == (4, machine.fields)
 
 
 @pytest.mark.parametrize("change", [{"H1": "7"}, {"act": "dance"}, {"reason": ""}])

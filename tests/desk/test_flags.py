@@ -11,8 +11,8 @@ from playwright.sync_api import BrowserContext, expect
 
 from desk.wiring import Wiring
 from monitor.models import Flag, FlagDecision, Narrative, Reading
-from monitor.narratives import hour_of
-from monitor.portrait import atlas
+from monitor.narratives.narratives import hour_of
+from monitor.narratives.portrait import atlas
 from sources import register
 from sources.matching import Rule
 from sources.models import Post
@@ -119,7 +119,7 @@ def test_each_flag_leads_to_where_it_is_decided(
     raised: dict[str, int], cast: Cast, client: Client
 ) -> None:
     page = client(cast.duty_lead).get("/").text
-    titles = dict(re.findall(r'<a class="title" href="([^"]+)">([^<]+)</a>', page))
+    titles = dict(re.findall(r'<a class="title" data-row href="([^"]+)">([^<]+)</a>', page))
     assert titles["/narratives/1"] == "Depot"
     assert titles[f"/flags/{raised['watch']}"] == "Watch: Bridges &lt;b&gt;"
     assert titles[f"/flags/{raised['county']}"].startswith("Place: Wayne County")

@@ -13,8 +13,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from desk import first_start
 from desk.wiring import Wiring, clock
-from monitor import lexicon
-from monitor.lexicon import KEEPS, Wording
+from monitor.coding import lexicon
+from monitor.coding.lexicon import KEEPS, Wording
 from monitor.models import LexiconVersion
 from tests.desk.conftest import Cast, Client
 

@@ -58,10 +58,12 @@ def test_the_drafter_cannot_approve_even_as_the_voices_leader(
         leader = session.get_one(type(cast.leader), cast.leader.id)
         people.grant(session, leader, "comms", None, datetime.now(UTC))
     both = client(cast.leader)
-    assert both.post(f"/messages/{message}/draft", data=draft()).status_code == 303
+    submitted = both.post(f"/messages/{message}/draft", data=draft())
+    assert submitted.status_code == 422
+    assert "somebody else must check them" in submitted.text
     answer = both.post(f"/messages/{message}/approve", data=decision(wiring, message))
     assert answer.status_code == 409
-    assert "another person must approve" in answer.text
+    assert "not submitted for approval" in answer.text
     assert states(wiring) == []
 
 
@@ -164,6 +166,20 @@ def test_secrets_are_encrypted_and_never_shown(
     wrong = comms.post("/voices/1/accounts", data=form | {"service": "ftp://x"})
     assert wrong.status_code == 422
     assert "quiet-harbour-words" not in wrong.text
+
+
+def test_a_platform_that_is_off_is_neither_offered_nor_taken(
+    client: Client, cast: Cast, message: int
+) -> None:
+    comms = client(cast.comms)
+    page = comms.get("/voices/1").text
+    assert 'value="bluesky"' in page
+    assert 'value="share_x"' in page
+    assert 'value="web"' not in page
+    off = comms.post("/voices/1/accounts", data={"platform": "web", "handle": "our-own"})
+    assert off.status_code == 422
+    assert "Our page is off at this desk" in off.text
+    assert "our-own" in off.text
 
 
 def test_hostile_words_stay_words(client: Client, cast: Cast, message: int) -> None:

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, expect
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from desk.wiring import Wiring
-from monitor import counters, proposals
-from monitor.models import Narrative, Reading, Revision
-from monitor.narratives import hour_of, recentre
+from monitor.models import Narrative, PostCounty, Reading, Revision
+from monitor.narratives import counters, proposals
+from monitor.narratives.narratives import hour_of, recentre
+from monitor.narratives.portrait import places_named
 from sources import register
 from sources.models import Post
 from tests.desk.conftest import Cast, Client
@@ -42,6 +43,7 @@ def towards(*parts: tuple[int, float]) -> np.ndarray:
 @pytest.fixture
 def told(wiring: Wiring, cast: Cast) -> Wiring:
     """Narrative 1 makes two claims on two platforms; 2 and 3 are near it, 3 of months ago."""
+    places_named([("Detroit, Michigan", None)])  # once in a process: no page is to wait for it
     now = datetime.now(UTC)
     with wiring.sessions.begin() as session:
         source = register.add_source(session, "feed", "https://gazette.example/rss", "Gazette", now)
@@ -144,7 +146,7 @@ def test_a_monitor_names_and_puts_away_and_takes_both_back(
     page.get_by_role("button", name="Name it").click()
     expect(page.locator("h1")).to_have_text("The depot on Mill Street")
     page.get_by_text("Put it away", exact=True).click()
-    page.get_by_label("Why").fill("A film, nothing else")
+    page.get_by_role("textbox", name="Why").fill("A film, nothing else")
     page.get_by_role("button", name="Put away").click()
     expect(page.locator(".banner")).to_contain_text("Put away")
     page.goto("/narratives")
@@ -194,7 +196,7 @@ def test_a_text_and_a_claim_leave_a_narrative_and_return(
     told: Wiring, cast: Cast, browsing: Callable[..., BrowserContext]
 ) -> None:
     page = browsing(cast.monitor).new_page()
-    page.goto("/narratives/1")
+    page.goto("/narratives/1/posts")  # its own page shows one of texts that say nearly the same
     post = page.locator("li.post").filter(has_text="says my cousin").last
     post.get_by_text("Not this").click()
     post.get_by_label("It belongs").select_option("in no narrative")
@@ -275,3 +277,69 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
     with told.sessions() as session:
         assert session.get_one(Narrative, 1).size == 7
         assert set(session.scalars(select(Revision.state))) == {"proposed"}
+
+
+STATEMENTS = 12  # of a narrative's page without an open flag
+
+
+def test_a_page_of_a_narrative_takes_few_statements(
+    told: Wiring, cast: Cast, client: Client
+) -> None:
+    maya = client(cast.monitor)
+    maya.timeout = 120  # the first page that names a place reads all places
+    assert maya.get("/narratives/2").status_code == 200
+    seen: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        seen.append(statement)
+
+    event.listen(told.engine, "before_cursor_execute", note)
+    counts = []
+    for path in ("/narratives/2", "/narratives/1", "/narratives/1/posts"):
+        seen.clear()
+        assert maya.get(path).status_code == 200
+        counts.append(len(seen))
+    event.remove(told.engine, "before_cursor_execute", note)
+    assert counts[0] <= STATEMENTS
+    assert counts[1] <= STATEMENTS + 1  # one more for the posts of all splits that are asked about
+    assert counts[2] <= 7
+
+
+def test_places_are_drawn_and_told_in_words(told: Wiring, cast: Cast, client: Client) -> None:
+    with told.sessions.begin() as session:
+        ids = session.scalars(select(Reading.post_id).where(Reading.narrative_id == 1)).all()
+        session.add_all(PostCounty(post_id=one, fips="08031") for one in ids[:4])
+    maya = client(cast.monitor)
+    maya.timeout = 120
+    page = maya.get("/narratives/1").text
+    assert "<title>Denver County, CO: 4 posts, 1 at M2 or above</title>" in page
+    assert "<td>Denver County, CO</td><td>4</td><td>1</td>" in page
+    assert f"{len(ids) - 4} posts name no county." in page
+    assert "What a post names is no proof of where its author is." in page
+
+
+def test_reasons_stand_beside_their_marks(told: Wiring, cast: Cast, client: Client) -> None:
+    with told.sessions.begin() as session:
+        reading = session.scalars(select(Reading).where(Reading.level == 4)).one()
+        reading.reasons = [
+            {"code": "target", "text": "Names <b>a place</b>", "start": 20, "end": 30},
+            {"code": "act:destroy", "text": "Wishes for a fire", "start": 0, "end": 12},
+            {"code": "far", "text": "Said far below", "start": 5000, "end": 5010},
+        ]
+    maya = client(cast.monitor)
+    maya.timeout = 120
+    page = maya.get("/narratives/1/posts").text
+    beside = page[page.index('<ol class="because"') :]
+    beside = beside[: beside.index("</ol>")]
+    places = [
+        beside.index(words)
+        for words in (
+            "</span>1</b>",
+            "Wishes for a fire",
+            "</span>2</b>",
+            "Names &lt;b&gt;",
+            "below",
+        )
+    ]
+    assert places == sorted(places)
+    assert page.count("<sup>") == 2

@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 from sqlalchemy import delete, select
 
 from desk.wiring import Wiring
-from monitor.flags import decide
+from monitor.flags.flags import decide
 from monitor.models import Flag, Reading, Sample, SampleAnswer
-from monitor.narratives import hour_of
+from monitor.narratives.narratives import hour_of
 from sources.models import Post, Source
 from tests.desk.conftest import Cast, Client
 

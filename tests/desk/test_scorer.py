@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from monitor import readers
-from monitor.careful import CARD, PACKAGED, WEIGHTS
 from monitor.models import Case, Promotion
+from monitor.reading import readers
+from monitor.reading.careful import CARD, PACKAGED, WEIGHTS
 from tests.desk.conftest import Cast, Client
 
 CASE = {"case": "They are rats, every one of them", "target_kind": "group", "H1": "2"}

@@ -8,7 +8,20 @@ from desk.app import ROUTERS
 from desk.security import COOKIE
 from tests.desk.conftest import PASSWORD, Cast, Client
 
-PUBLIC = {"/sign-in", "/sign-in/{token}"}
+PUBLIC = {"/sign-in", "/sign-in/{token}", "/passkeys/sign-in", "/passkeys/sign-in/options"}
+# How somebody leaves a list: the same answer to everybody, whether they are on one or not.
+LEAVING = {"/leave/{key}"}
+# A leader's link is its own key: to everybody else there is nothing.
+BY_LINK = {
+    "/approve/{token}",
+    "/approve/{token}/{what}",
+    "/approve/{token}/pictures/{sha256}",
+    "/approve/{token}/passkey",
+}
+# For everybody, once a setting says so; here it does not.
+OFF = {"/said", "/said.atom", "/said/{key}", "/said/{key}/pictures/{sha256}"}
+OFF |= {"/oauth/client-metadata.json"}
+OFF |= {"/hooks/twilio", "/hooks/kannel", "/hooks/twilio/receipts", "/hooks/kannel/receipts"}
 ROUTES = [
     (method, route.path)
     for router in ROUTERS
@@ -22,6 +35,10 @@ def test_every_page_asks_who_is_there(client: Client, method: str, path: str) ->
     answer = client(None).request(method, re.sub(r"{\w+}", "1", path))
     if path in PUBLIC:
         assert answer.status_code in (200, 410, 422)
+    elif path in LEAVING:
+        assert answer.status_code == 200
+    elif path in BY_LINK | OFF:
+        assert answer.status_code == 404
     elif method == "GET":
         assert answer.status_code == 303
         assert answer.headers["location"] == "/sign-in"

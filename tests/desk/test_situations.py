@@ -9,11 +9,12 @@ from playwright.sync_api import BrowserContext, expect
 from sqlalchemy import select
 
 from desk.wiring import Wiring
-from monitor import situations, triggers
-from monitor.codebook import CODEBOOK, MessageFields, Situation, as_stored
+from monitor import triggers
+from monitor.coding import situations
+from monitor.coding.codebook import CODEBOOK, MessageFields, Situation, as_stored
 from monitor.models import Narrative, Reading, SituationCoding
-from monitor.narratives import hour_of
-from monitor.portrait import atlas
+from monitor.narratives.narratives import hour_of
+from monitor.narratives.portrait import atlas
 from sources import register
 from sources.models import Post
 from tests.campaigns.cast import make_narrative

@@ -8,10 +8,10 @@ from playwright.sync_api import expect
 from sqlalchemy import func, insert, select
 
 from desk.wiring import Wiring
-from monitor.detect import Settings
 from monitor.models import Flag, HourlyCount, Narrative, Threshold
-from monitor.narratives import hour_of
-from monitor.thresholds import FIELDS, said, settings_in_force
+from monitor.narratives.narratives import hour_of
+from monitor.rises.detect import Settings
+from monitor.rises.thresholds import FIELDS, said, settings_in_force
 from tests.desk.conftest import Cast, Client
 
 IN_FORCE = {field.name: said(Settings(), field) for field in FIELDS}

@@ -20,7 +20,7 @@ from monitor.models import Reading
 from sources import register
 from sources.models import Post, Source
 
-PATIENCE = 60.0  # seconds; a worker needs some to load its model
+PATIENCE = 120.0  # seconds; a worker needs some to load its model
 
 
 def until(what: Callable[[], bool], patience: float = PATIENCE) -> None:
@@ -106,11 +106,13 @@ def test_a_worker_ends_with_the_one_who_started_it(wiring: Wiring) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", parent], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        worker = int(process.stdout.readline())
-        add_example(wiring)
-        until(lambda: count(wiring, Reading) > 0)
-        process.kill()
+        try:
+            assert process.stdout is not None
+            worker = int(process.stdout.readline())
+            add_example(wiring)
+            until(lambda: count(wiring, Reading) > 0)
+        finally:
+            process.kill()
     until(lambda: not psutil.pid_exists(worker))
 
 
@@ -128,7 +130,8 @@ def test_a_worker_takes_over_what_a_killed_one_left(
             text(
                 "INSERT INTO procrastinate_jobs "
                 "(queue_name, task_name, lock, queueing_lock, status) "
-                "VALUES ('default', 'analyse', 'analyse', 'analyse', 'doing')"
+                "VALUES ('default', 'analyse', 'analyse', 'analyse', 'doing') "
+                "ON CONFLICT DO NOTHING"  # where it did
             )
         )
     stored = count(wiring, Reading)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from monitor.embed import SentenceTransformerEmbedder, load_embedder
+from monitor.embedding.embed import SentenceTransformerEmbedder, load_embedder
 from sources.models import Post, Source
 
 
@@ -19,15 +19,20 @@ def embedder() -> SentenceTransformerEmbedder:
 
 @pytest.fixture
 def say() -> Callable[[Session, str, str, datetime], Post]:
-    """Add one post: ``say(session, author, text, posted_at)``. The caller commits."""
-    numbers = itertools.count(1)
+    """Add one post: ``say(session, author, text, posted_at)``. The caller commits.
 
-    def add(session: Session, author: str, text: str, at: datetime) -> Post:
-        source = session.scalar(select(Source))
+    With ``flush=False`` the post has no id yet: many are written at once.
+    """
+    numbers = itertools.count(1)
+    told: list[Source] = []  # a session forgets what nobody holds
+
+    def add(session: Session, author: str, text: str, at: datetime, flush: bool = True) -> Post:
+        source = session.get(Source, told[0].id) if told else session.scalar(select(Source))
         if source is None:
             source = Source(kind="example", address="town", name="Town", created_at=at)
             session.add(source)
             session.flush()
+        told[:] = [source]
         post = Post(
             source_id=source.id,
             platform="example",
@@ -38,7 +43,8 @@ def say() -> Callable[[Session, str, str, datetime], Post]:
             collected_at=at,
         )
         session.add(post)
-        session.flush()
+        if flush:
+            session.flush()
         return post
 
     return add

@@ -8,11 +8,11 @@ import numpy as np
 from sqlalchemy import func, select, text
 
 from monitor.analyse import analyse_next, consider_next
-from monitor.graph import NONE
-from monitor.incitement import ALARMING_LEVEL
 from monitor.models import DANGEROUS_LEVEL, HourlyCount, Narrative, Reading, Revision
-from monitor.placing import Placer
-from monitor.spikes import look
+from monitor.narratives.graph import NONE
+from monitor.narratives.placing import Placer
+from monitor.reading.incitement import ALARMING_LEVEL
+from monitor.rises.spikes import look
 from sources.models import Post
 
 TOPICS = {
@@ -75,13 +75,12 @@ class Town:
         return self.post([(author, sentence) for author in authors], at)
 
     def post(self, texts, at=None, returned=False):
-        ids = []
         with self.sessions.begin() as session:
-            for author, words in texts:
-                post = self.say(session, author, words, at or self.now)
+            posts = [self.say(session, *one, at or self.now, flush=False) for one in texts]
+            for post in posts:
                 post.returned = returned
-                ids.append(post.id)
-        return ids
+            session.flush()
+            return [post.id for post in posts]
 
     def read(self, limit=256, now=None):
         while analyse_next(self.sessions, self.embedder, now or self.now, limit, self.placer):

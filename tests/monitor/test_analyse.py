@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, func, select
 
-from monitor import lexicon
 from monitor.analyse import analyse_next, analyse_waiting
-from monitor.codebook import EDITION
-from monitor.incitement import NOT_SCORED, packaged_scorer
+from monitor.coding import lexicon
+from monitor.coding.codebook import EDITION
 from monitor.models import Flag, HourlyCount, Narrative, Reading
-from monitor.narratives import unread_languages
-from monitor.placing import Placer
-from monitor.spikes import look
+from monitor.narratives.narratives import unread_languages
+from monitor.narratives.placing import Placer
+from monitor.reading.incitement import NOT_SCORED, packaged_scorer
+from monitor.rises.spikes import look
 from sources.models import Post
 
 DEPOT = [

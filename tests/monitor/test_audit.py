@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from monitor import cued
-from monitor.careful import CARD, PACKAGED, WEIGHTS
-from monitor.codebook import TARGET_GROUPS, MessageFields
-from monitor.cued import Assessment
+from monitor.coding.codebook import TARGET_GROUPS, MessageFields
+from monitor.reading import cued
+from monitor.reading.careful import CARD, PACKAGED, WEIGHTS
+from monitor.reading.cued import Assessment
 from monitor.training.audit import (
     DIALECTS,
     KIND_OF,

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from monitor.training.posts import ours
 from tests.bench import incitement as bench
 from tests.bench.incitement import Answer, calibration_error, main, of_question, recall_at
 
@@ -94,6 +95,9 @@ def test_a_line_for_each_set_and_the_scores(said):
 
 
 def test_our_own_text_has_a_line_for_each_family(tmp_path, capsys, monkeypatch):
+    train, held = ours(0)
+    monkeypatch.setattr(bench, "ours", lambda seed: (train, held[::20]))
+    monkeypatch.setattr(bench, "FRAMED", 40)
     monkeypatch.setattr(bench, "TIMED", 8)
     main(["--data", write(tmp_path / "a.jsonl", labelled("a_dev")), "--written"])
     found = [line for line in lines(capsys) if line.get("file") == "written"]

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from monitor.analyse import analyse_next, consider_next
-from monitor.incitement import score
 from monitor.models import DANGEROUS_LEVEL, Flag, Narrative, Reading
-from monitor.narratives import list_narratives, texts_of
-from monitor.placing import Placer
-from monitor.spikes import look
+from monitor.narratives.narratives import list_narratives
+from monitor.narratives.placing import Placer
+from monitor.narratives.texts import texts_in
+from monitor.reading.incitement import score
+from monitor.rises.spikes import look
 
 TOWN = Path(__file__).parents[2] / "sources" / "example_town.jsonl"
 BATCH = 64
@@ -47,7 +48,7 @@ def test_the_town(town):
     with town() as session:
         rows = list_narratives(session)
         first = rows[0].narrative
-        shown = [one.reading.post.text for one in texts_of(session, first, 500)]
+        shown = [one.reading.post.text for one in texts_in(session, first)]
         assert first.size > 50
         assert sum(map(about_the_rumour, shown)) / len(shown) > 0.9
         assert "reservoir" in first.title.lower()
@@ -59,7 +60,7 @@ def test_the_town(town):
         assert len(flags) == 1
         assert flags[0].narrative_id == first.id
         for flag in flags:
-            texts = texts_of(session, session.get_one(Narrative, flag.narrative_id), 500)
+            texts = texts_in(session, session.get_one(Narrative, flag.narrative_id))
             said = [one.reading.post.text for one in texts]
             assert sum(map(about_the_rumour, said)) / len(said) > 0.8
 

@@ -4,7 +4,7 @@ import datetime
 import json
 import pathlib
 
-PATH = pathlib.Path(__file__).resolve().parents[2] / "monitor" / "lexicon.json"
+PATH = pathlib.Path(__file__).resolve().parents[2] / "monitor" / "coding" / "lexicon.json"
 KEYS = {
     "term",
     "variants",

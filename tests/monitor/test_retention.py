@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from monitor import retention
 from monitor.models import AreaCount, CopyBand, Departure, HourlyCount, Narrative, Reading
-from monitor.narratives import hour_of, note_departure
+from monitor.narratives.narratives import hour_of, note_departure
 from monitor.retention import retire
 from sources import bluesky, example, feeds, reddit
 from sources.collect import Intake

@@ -5,10 +5,12 @@ import random
 
 import pytest
 
-from monitor import cases, codings, readers
-from monitor.careful import PACKAGED
-from monitor.codebook import MessageFields
+from monitor.coding import cases, codings
+from monitor.coding.codebook import MessageFields
 from monitor.models import Reading
+from monitor.reading import readers
+from monitor.reading.careful import PACKAGED
+from monitor.training import audit
 from monitor.training import retrain as module
 from monitor.training.posts import ours
 from monitor.training.retrain import retrain
@@ -17,14 +19,28 @@ from tests.monitor.made import Town
 HARSH = MessageFields(target_kind="group", hallmarks={"H1": 2})
 
 
+PAIRS = {f"{kind}{n}" for kind in "dm" for n in range(1, 100, 7)}
+
+
 @pytest.fixture
-def few(monkeypatch):
-    """A part of our own text: all of it takes minutes."""
+def few(monkeypatch, tmp_path):
+    """A part of our own text, and of the audit's: all of it takes minutes."""
+    alone = {"identity": 3, "lawful": 10}
+    lines = []
+    for line in audit.SET.read_text(encoding="utf-8").splitlines():
+        item = json.loads(line)
+        if item["part"] in alone:
+            alone[item["part"]] -= 1
+        if item.get("pair") in PAIRS or alone.get(item["part"], -1) >= 0:
+            lines.append(line)
+    some_of_it = tmp_path / "audit.jsonl"
+    some_of_it.write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setattr(audit, "SET", some_of_it)
 
     def some(seed):
         train, held = ours(seed)
         chance = random.Random(seed)
-        return chance.sample(train, 60), chance.sample(held, 400)
+        return chance.sample(train, 60), chance.sample(held, 150)
 
     monkeypatch.setattr(module, "ours", some)
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from monitor import search as searching
-from monitor.encoder import load_encoder
+from monitor.embedding.encoder import load_encoder
 from monitor.models import Narrative, Reading
-from monitor.narratives import hour_of
+from monitor.narratives.narratives import hour_of
 from monitor.search import DIMENSIONS, RANK, fuse, post_at, search
 from sources.models import Post
 
@@ -100,6 +100,16 @@ def test_meaning_finds_what_words_miss(session, told, encoder):
     (hit,) = [one for one in search(session, encoder, "bridge closed").hits if not one.by_words][:1]
     assert hit.reading.post_id == posts[SEMANTIC]
     assert hit.by_meaning
+
+
+def test_what_was_deleted_a_moment_ago_takes_nobodys_place(session, told, encoder):
+    """The index holds it until the database tidies up."""
+    nearer = told(*(f"bridge closed {n}" for n in range(2 * searching.LOOKED_AT)))
+    posts = told(SEMANTIC)
+    session.execute(delete(Post).where(Post.id.in_(nearer.values())))
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    session.execute(text("SET LOCAL enable_sort = off"))
+    assert found(session, encoder, "bridge closed") == [posts[SEMANTIC]]
 
 
 def test_both_ways_together_go_before_one(session, told, encoder):

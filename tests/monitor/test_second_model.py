@@ -10,7 +10,7 @@ from desk.settings import Settings
 from desk.wiring import wire
 from monitor.analyse import analyse_next, consider_next
 from monitor.models import Narrative, Reading
-from monitor.placing import Placer
+from monitor.narratives.placing import Placer
 
 # Each line is one meaning in two languages; both words get one vector.
 MEANINGS = (

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,11 +37,13 @@ class Pds:
     """The running server, and what a person could do on it with a client of their own.
 
     ``url`` is the base of HTTP calls, ``ws_url`` the same for the firehose
-    (``{ws_url}/xrpc/com.atproto.sync.subscribeRepos``).
+    (``{ws_url}/xrpc/com.atproto.sync.subscribeRepos``), ``plc_url`` that of its directory of
+    identities.
     """
 
-    def __init__(self, port: int, admin_password: str) -> None:
+    def __init__(self, port: int, plc_port: int, admin_password: str) -> None:
         self.url = f"http://localhost:{port}"
+        self.plc_url = f"http://localhost:{plc_port}"
         self.ws_url = f"ws://localhost:{port}"
         self._http = httpx.Client(base_url=f"{self.url}/xrpc/", timeout=30)
         self._admin = httpx.BasicAuth("admin", admin_password)
@@ -152,6 +155,13 @@ def _record(text: str) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def pds() -> Iterator[Pds]:
     """The real server, started once for the whole run on free loopback ports."""
+    with running() as server:
+        yield server
+
+
+@contextmanager
+def running() -> Iterator[Pds]:
+    """A server of one's own on free loopback ports."""
     node = _node()
     _install_packages()
     with (
@@ -172,7 +182,7 @@ def pds() -> Iterator[Pds]:
             complaints.seek(0)
             pytest.fail(f"The AT Protocol test server did not start:\n{complaints.read()[-2000:]}")
         started = json.loads(line)
-        server = Pds(started["pds"], started["admin"])
+        server = Pds(started["pds"], started["plc"], started["admin"])
         yield server
         server.close()
         try:

@@ -19,6 +19,17 @@ net.Server.prototype.listen = function (...args) {
   return listen.apply(this, args);
 };
 
+// A desk under test is known to the server by an https name with its port on the loopback in it:
+// desk-8000.town-desk.org. No name is looked up for it.
+const realFetch = globalThis.fetch;
+globalThis.fetch = function (input, init) {
+  const url = new URL(input instanceof Request ? input.url : String(input));
+  const desk = /^desk-(\d+)\.town-desk\.org$/.exec(url.hostname);
+  return desk
+    ? realFetch(`http://127.0.0.1:${desk[1]}${url.pathname}`, { redirect: "error" })
+    : realFetch.call(this, input, init);
+};
+
 const { PDS, envToCfg, envToSecrets, readEnv } = require("@atproto/pds");
 const plc = require("@did-plc/server");
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from monitor.models import Reading
-from monitor.narratives import hour_of
+from monitor.narratives.narratives import hour_of
 from sources import register, watches
 from sources.collect import (
     JITTER,

@@ -15,11 +15,11 @@ from sqlalchemy import Engine, delete, inspect, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from monitor.analyse import analyse_next, mend
-from monitor.embed import SentenceTransformerEmbedder, load_embedder
+from monitor.embedding.embed import SentenceTransformerEmbedder, load_embedder
 from monitor.models import CopyBand, Departure, Flag, HourlyCount, Narrative, Reading
-from monitor.narratives import REMOVED, note_departure
-from monitor.placing import Placer
-from monitor.spikes import look
+from monitor.narratives.narratives import REMOVED, note_departure
+from monitor.narratives.placing import Placer
+from monitor.rises.spikes import look
 from sources.collect import Intake, save_batch
 from sources.collector import Batch, Item, NewPost, Rejected, Removal, Return
 from sources.db import Base

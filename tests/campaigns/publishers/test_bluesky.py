@@ -5,24 +5,33 @@ small loopback server that speaks the same HTTP.
 """
 
 import asyncio
-import contextlib
-import json
+import hashlib
+import io
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
+from PIL import Image
 
-from campaigns.checks import BYTES_MAX, GRAPHEMES_MAX
-from campaigns.content import mint_record_key, record_for
 from campaigns.deliver import CLAIM_PATIENCE
-from campaigns.publishers import InDoubtError, NotSentError, Parcel, PublisherRejectedError
+from campaigns.publishers import (
+    InDoubtError,
+    NotSentError,
+    Parcel,
+    PublisherRejectedError,
+    exchange,
+)
 from campaigns.publishers import bluesky as module
 from campaigns.publishers.bluesky import BlueskyPublisher
+from campaigns.wording.content import mint_record_key, record_for
+from campaigns.wording.lengths import BLUESKY_BYTES_MAX as BYTES_MAX
+from campaigns.wording.lengths import BLUESKY_GRAPHEMES_MAX as GRAPHEMES_MAX
+from tests.campaigns.publishers.servers import Script, scripted
 from tests.pds.server import Account, Pds
 
 FAMILY = "👨‍👩‍👧‍👦"
@@ -56,6 +65,7 @@ def under(pds: Pds, account: Account, parcel: Parcel) -> list[dict[str, Any]]:
 
 def test_publishing_again_changes_nothing(pds: Pds, account: Account, now: datetime) -> None:
     parcel = parcel_for(pds, account, "Once. https://town.example/ä 🌉", now)
+    parcel = replace(parcel, mark=BlueskyPublisher().mark(parcel))
     assert BlueskyPublisher().find(parcel) is None
     first = BlueskyPublisher().publish(parcel)
     (post,) = under(pds, account, parcel)
@@ -68,6 +78,39 @@ def test_publishing_again_changes_nothing(pds: Pds, account: Account, now: datet
     assert first.url.startswith(f"{pds.url}/xrpc/com.atproto.repo.getRecord?repo={account.handle}")
 
 
+def with_picture(parcel: Parcel, now: datetime, data: bytes) -> Parcel:
+    shown = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "type": "image/png",
+        "size": len(data),
+        "width": 30,
+        "height": 20,
+        "alt": "The bridge, open.",
+    }
+    record = record_for({"text": parcel.record["text"], "images": [shown]}, now)
+    return replace(parcel, record=record, images=(data,))
+
+
+def a_picture() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (30, 20), "teal").save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_picture_goes_out_with_its_words(pds: Pds, account: Account, now: datetime) -> None:
+    """The server takes the record whose blob we named ourselves, and serves the same bytes."""
+    data = a_picture()
+    parcel = with_picture(parcel_for(pds, account, "Look.", now), now, data)
+    receipt = BlueskyPublisher().publish(parcel)
+    assert BlueskyPublisher().publish(parcel) == receipt
+    (post,) = under(pds, account, parcel)
+    assert post["value"] == parcel.record
+    cid = parcel.record["embed"]["images"][0]["image"]["ref"]["$link"]
+    query = {"did": account.did, "cid": cid}
+    blob = httpx.get(f"{pds.url}/xrpc/com.atproto.sync.getBlob", params=query)
+    assert blob.content == data
+
+
 def test_another_post_is_never_overwritten(pds: Pds, account: Account, now: datetime) -> None:
     parcel = parcel_for(pds, account, "The first words.", now)
     publisher = BlueskyPublisher()
@@ -75,9 +118,27 @@ def test_another_post_is_never_overwritten(pds: Pds, account: Account, now: date
     other = replace(parcel, record=record_for({"text": "Other words."}, now))
     with pytest.raises(PublisherRejectedError, match="left alone"):
         publisher.publish(other)
-    assert publisher.find(other) is None
+    with pytest.raises(InDoubtError, match="Other words than ours"):
+        publisher.find(other)
     (post,) = under(pds, account, parcel)
     assert post["value"]["text"] == "The first words."
+
+
+def test_what_is_gone_may_have_been_deleted(pds: Pds, account: Account, now: datetime) -> None:
+    """A no is only said while nobody has written anything since the mark."""
+    parcel = parcel_for(pds, account, "Soon deleted.", now)
+    publisher = BlueskyPublisher()
+    marked = replace(parcel, mark=publisher.mark(parcel))
+    assert publisher.find(marked) is None
+    receipt = publisher.publish(marked)
+    assert publisher.find(marked) == receipt
+    pds.delete(account, receipt.uri)
+    with pytest.raises(InDoubtError, match="may have arrived and been deleted"):
+        publisher.find(marked)
+    with pytest.raises(InDoubtError):
+        publisher.find(parcel)  # never marked: nothing can be said
+    assert not publisher.repeatable  # or it would come back
+    assert under(pds, account, parcel) == []
 
 
 def test_our_text_already_standing_there_counts_as_published(
@@ -117,55 +178,12 @@ def test_a_wrong_password_is_final(pds: Pds, account: Account, now: datetime) ->
 # ---- on a server that fails as told
 
 
-class Script:
-    """Answers in order, by method: (status, body) or (status, body, headers).
-
-    None hangs up; a number of seconds waits and hangs up; an iterator of bytes is sent as it comes.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.answers: dict[str, list[Any]] = {"createSession": [LET_IN] * 9}
-        self.asked: list[str] = []
-
-
 @pytest.fixture
 def script() -> Iterator[Script]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length", 0)))
-            method = self.path.partition("?")[0].rpartition(".")[2]
-            told.asked.append(method)
-            answer = told.answers[method].pop(0)
-            if isinstance(answer, float):
-                time.sleep(answer)
-            if isinstance(answer, Iterator):
-                with contextlib.suppress(OSError):  # the other end has had enough
-                    for piece in answer:
-                        self.wfile.write(piece)
-            if not isinstance(answer, tuple):
-                self.close_connection = True
-                return
-            status, body, *headers = answer
-            self.send_response_only(status)
-            for name, value in dict(*headers).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
-
-        def do_GET(self) -> None:
-            self.do_POST()
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        told = Script(f"http://127.0.0.1:{server.server_port}")
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield told
-        server.shutdown()
-        thread.join()
+    """Methods go by their last word."""
+    with scripted(lambda path: path.rpartition(".")[2]) as script:
+        script.answers["createSession"] = [LET_IN] * 9
+        yield script
 
 
 @pytest.fixture
@@ -191,7 +209,7 @@ def test_a_server_that_does_not_answer_is_a_doubt(
     publisher = BlueskyPublisher()
     script.answers["putRecord"] = [(200, {"uri": "at://here"})]
     publisher.publish(parcel)  # signs in
-    monkeypatch.setattr(module, "TIMEOUT", 0.2)
+    monkeypatch.setattr(exchange, "TIMEOUT", 0.2)
     script.answers["putRecord"] = [0.6]
     with pytest.raises(InDoubtError, match="broke off"):
         publisher.publish(parcel)
@@ -245,16 +263,17 @@ def test_an_endless_answer_is_cut_off(
 
 
 def test_the_longest_call_ends_before_its_claim_is_taken_over() -> None:
-    assert timedelta(seconds=7 * module.DEADLINE) < CLAIM_PATIENCE
+    longest = module.EXCHANGES_MAX * exchange.DEADLINE + module.UPLOADS_MAX * module.UPLOAD
+    assert timedelta(seconds=longest) < CLAIM_PATIENCE
 
 
 def test_the_longest_call_is_seven_exchanges(script: Script, parcel: Parcel) -> None:
     expired, nothing = (401, {}), (400, {"error": "RecordNotFound"})
     script.answers["putRecord"] = [expired, (400, {"error": "InvalidSwap"})]
     script.answers["getRecord"] = [expired, nothing]
-    with pytest.raises(PublisherRejectedError, match="left alone"):
+    with pytest.raises(InDoubtError, match="is gone"):
         BlueskyPublisher().publish(parcel)
-    assert len(script.asked) == 7
+    assert len(script.calls) == module.EXCHANGES_MAX
 
 
 def test_it_works_inside_an_event_loop_too(script: Script, parcel: Parcel) -> None:
@@ -263,7 +282,8 @@ def test_it_works_inside_an_event_loop_too(script: Script, parcel: Parcel) -> No
     async def publish() -> str:
         return BlueskyPublisher().publish(parcel).uri
 
-    assert asyncio.run(publish()) == "at://here"
+    with ThreadPoolExecutor(1) as own:  # this thread may have the browser's loop already
+        assert own.submit(lambda: asyncio.run(publish())).result() == "at://here"
 
 
 @pytest.mark.parametrize(
@@ -291,7 +311,7 @@ def test_a_failure_at_sign_in_sent_nothing(script: Script, parcel: Parcel, answe
     script.answers["createSession"] = [answer]
     with pytest.raises(NotSentError):
         BlueskyPublisher().publish(parcel)
-    assert script.asked == ["createSession"]
+    assert script.calls == ["createSession"]
 
 
 def test_a_server_that_is_not_there_got_nothing(parcel: Parcel) -> None:
@@ -343,7 +363,7 @@ def test_an_expired_session_is_renewed_once(script: Script, parcel: Parcel, answ
     script.answers["putRecord"] = [(200, {"uri": "at://a"}), answer, (200, {"uri": "at://a"})]
     publisher = BlueskyPublisher()
     assert publisher.publish(parcel) == publisher.publish(parcel)
-    assert script.asked == ["createSession", "putRecord", "putRecord", "createSession", "putRecord"]
+    assert script.calls == ["createSession", "putRecord", "putRecord", "createSession", "putRecord"]
     script.answers["putRecord"] = [answer, answer]
     with pytest.raises(PublisherRejectedError):
         publisher.publish(parcel)
@@ -360,3 +380,24 @@ def test_the_public_page_is_named_for_public_servers() -> None:
     parcel = Parcel("bluesky", "paula.test", "https://bsky.social", "x", "3mmoojp4cd223", {})
     receipt = module._receipt(parcel, "at://did/app.bsky.feed.post/3mmoojp4cd223")
     assert receipt.url == "https://bsky.app/profile/paula.test/post/3mmoojp4cd223"
+
+
+@pytest.mark.parametrize("answer", [(500, {}), (200, {}), (200, b"<html>"), (429, {})])
+def test_without_a_mark_nothing_is_sent(script: Script, parcel: Parcel, answer: Any) -> None:
+    script.answers["getLatestCommit"] = [answer]
+    with pytest.raises(NotSentError):
+        BlueskyPublisher().mark(parcel)
+    assert not any("putRecord" in asked for asked in script.calls)
+
+
+def test_without_its_picture_nothing_is_posted(script: Script, parcel: Parcel) -> None:
+    seen = with_picture(parcel, datetime(2026, 11, 23, tzinfo=UTC), a_picture())
+    for answer, fault in (
+        ((500, {}), NotSentError),
+        ((400, {"message": "Too large"}), PublisherRejectedError),
+        ((200, {"blob": {"ref": {"$link": "bafkother"}}}), PublisherRejectedError),
+    ):
+        script.answers["uploadBlob"] = [answer]
+        with pytest.raises(fault):
+            BlueskyPublisher().publish(seen)
+    assert "putRecord" not in script.calls

@@ -1,0 +1,1 @@
+"""How the accounts of voices are opened, kept open, and known: sign-ins, and servers' rules."""

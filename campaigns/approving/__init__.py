@@ -1,0 +1,1 @@
+"""A leader's word: on one version, or beforehand for an emergency."""

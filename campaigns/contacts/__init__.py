@@ -1,0 +1,1 @@
+"""Whom a list reaches: contacts, their consent and its end, files they come in, recipients."""

@@ -1,0 +1,1 @@
+"""Drafting: messages and their versions, and what is written beside them."""

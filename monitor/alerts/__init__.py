@@ -1,0 +1,1 @@
+"""Alerts: a warning to people who can act, its course and its clock."""

@@ -1,0 +1,1 @@
+"""The coding scheme in people's hands: codebook, situations, lexicon, samples, agreement."""

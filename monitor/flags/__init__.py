@@ -1,0 +1,1 @@
+"""Flags: what waits for a person, in which order, and what became of it."""

@@ -1,0 +1,1 @@
+"""What is told of a week or a shift: changes, the situation report, other words for posts."""
