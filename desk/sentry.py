@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from campaigns.sending import watchdogs
 from desk import channels, heartbeat
 from desk.models import Notice
-from desk.notices import of_barks
+from desk.notices.of_warnings import of_barks
 from desk.telling import tell_due
 from desk.wiring import Wiring, clock
 

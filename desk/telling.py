@@ -19,7 +19,7 @@ from campaigns.approving.approval_links import life_of, make_link
 from desk.couriers import Courier
 from desk.mail import Outcome
 from desk.models import Notice
-from desk.notices import obstacle, withdraw
+from desk.notices.obstacles import obstacle, withdraw
 from desk.wording import Deciding, Words, wording
 
 SENDERS = 8  # calls at once: one server that is silent must not hold up the others

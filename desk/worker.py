@@ -22,7 +22,7 @@ from campaigns.afterwards.taking_down import carry_out
 from campaigns.contacts import imports
 from campaigns.deliver import deliver_next
 from desk import bounces, care, orphans
-from desk.notices import announce
+from desk.notices.announce import announce
 from desk.streams import Streams, collect_source
 from desk.telling import tell_due
 from desk.wiring import Wiring, clock

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Form
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from desk import notices, people
+from desk import people
+from desk.notices import log as notices
 from desk.pages import TurnedAwayError, Typed, Visit, Visiting, local_time
 from desk.routes.rabat import path_of as rabat_path
 from monitor.alerts import alert_clock, alert_course, alert_lists, alerts, cap

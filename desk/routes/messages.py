@@ -24,7 +24,7 @@ from campaigns.wording.server_rules import Told
 from campaigns.wording.threads import TOGETHER, posts_for, posts_in
 from desk import afterwards, passkeys
 from desk.besides import fresh_choices
-from desk.notices import of_version
+from desk.notices.log import of_version
 from desk.pages import Typed, Visit, Visiting
 from desk.routes.deliveries import concerns
 from desk.writing import Written, as_saved, typed

@@ -6,8 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, HTTPException
 from fastapi.responses import Response
 
-from desk import channels, notices
+from desk import channels
 from desk.models import Channel, Mailbox
+from desk.notices import log as notices
 from desk.pages import KEYS, Visit, Visiting
 from desk.routes.sign_in import me_page
 

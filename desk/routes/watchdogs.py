@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from campaigns.publishers import PLATFORMS
 from campaigns.sending import watchdogs
 from campaigns.wording.content import send_time
-from desk import notices
+from desk.notices import log as notices
 from desk.pages import Visiting
 from desk.routes.deliveries import LOOKING, concerns
 

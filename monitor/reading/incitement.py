@@ -7,7 +7,7 @@ never the author.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -187,32 +187,15 @@ def fused(cues: Assessment, said: Said, at: Thresholds) -> Assessment:
         reasons = _reasons(f"stance:{stance}", stance, said)
         fields = MessageFields(stance=stance)
         return Assessment(fields, 0, "none", stance, reasons, confidence)
-    fields, reasons = cues.fields, list(cues.reasons)
-    hallmarks = dict(fields.hallmarks)
-    if said.hate >= at.hate:
-        fields = replace(fields, demeaning=True)
-        reasons += _reasons("demeaning", "hate", said)
-    if said.dehumanising >= at.dehumanising:
-        hallmarks["H1"] = max(CLEAR, hallmarks.get("H1", 0))
-        reasons += _reasons("H1", "dehumanising", said)
-    signs = [sign for sign, least in at.signs.items() if said.signs[sign] >= least]
-    for sign in signs:
-        if sign in HALLMARKS and hallmarks.get(sign) != CLEAR:
-            hallmarks[sign] = CLEAR
-            reasons += _reasons(sign, sign, said)
-    fields = replace(fields, hallmarks=hallmarks)
+    signs = {sign for sign, least in at.signs.items() if said.signs[sign] >= least}
+    fields, reasons = _marked(cues, said, signs, at)
     violent = cues.level >= ALARMING_LEVEL
-    meant = said.stance == "asserts"
-    alone = meant and said.violence >= at.sure
-    agreed = said.hate >= at.hate or (meant and THREAT in signs)
-    seen = not violent and (alone or (agreed and said.violence >= at.violence))
+    seen = not violent and _sees_violence(said, signs, at)
     if EXCLUSION in signs and fields.act == "none" and not seen:
         fields = replace(fields, act="exclude", force="wish")  # the weakest force, as for violence
         reasons += _reasons("act:exclude", EXCLUSION, said)
     if seen:
-        # The weakest force there is: who urges, announces or threatens, cues must show. And only
-        # where two answers agree, or one is very sure: harsh but lawful words are read as violent
-        # too often otherwise.
+        # The weakest force there is: who urges, announces or threatens, cues must show.
         fields = replace(fields, act="unspecified_violence", force="wish")
         reasons = _reasons("act:unspecified_violence", "violence", said) + reasons
     elif not violent and said.violence >= at.unclear:
@@ -221,8 +204,9 @@ def fused(cues: Assessment, said: Said, at: Thresholds) -> Assessment:
     elif violent and said.violence < at.unclear:
         fields = replace(fields, stance="unclear")
         reasons = _reasons("doubted", "doubted", said, "violence") + reasons
-    if fields.target_kind == "none" and (fields.demeaning or hallmarks or fields.act != "none"):
-        of_group = said.hate >= at.hate or set(signs) - {THREAT}
+    harmful = fields.demeaning or fields.hallmarks or fields.act != "none"
+    if fields.target_kind == "none" and harmful:
+        of_group = said.hate >= at.hate or signs - {THREAT}
         fields = replace(fields, target_kind="group" if of_group else "individual")
     return Assessment(
         fields,
@@ -232,6 +216,38 @@ def fused(cues: Assessment, said: Said, at: Thresholds) -> Assessment:
         reasons[:MAX_REASONS],
         confidence,
     )
+
+
+def _marked(
+    cues: Assessment, said: Said, signs: Collection[str], at: Thresholds
+) -> tuple[MessageFields, list[Reason]]:
+    """The cues' fields with demeaning words and hallmarks that the reader finds, and why."""
+    fields, reasons = cues.fields, list(cues.reasons)
+    hallmarks = dict(fields.hallmarks)
+    if said.hate >= at.hate:
+        fields = replace(fields, demeaning=True)
+        reasons += _reasons("demeaning", "hate", said)
+    if said.dehumanising >= at.dehumanising:
+        hallmarks["H1"] = max(CLEAR, hallmarks.get("H1", 0))
+        reasons += _reasons("H1", "dehumanising", said)
+    for sign in at.signs:
+        if sign in signs and sign in HALLMARKS and hallmarks.get(sign) != CLEAR:
+            hallmarks[sign] = CLEAR
+            reasons += _reasons(sign, sign, said)
+    return replace(fields, hallmarks=hallmarks), reasons
+
+
+def _sees_violence(said: Said, signs: Collection[str], at: Thresholds) -> bool:
+    """Whether the reader sees violence called for or approved of, whatever the cues do.
+
+    Only where two of its answers agree, or one is very sure: harsh but lawful words are read as
+    violent too often otherwise.
+    """
+    meant = said.stance == "asserts"
+    if meant and said.violence >= at.sure:
+        return True
+    agreed = said.hate >= at.hate or (meant and THREAT in signs)
+    return agreed and said.violence >= at.violence
 
 
 def with_codes(assessed: Assessment, hits: Sequence[Hit]) -> Assessment:

@@ -28,7 +28,7 @@ from campaigns.wording.media import keep_image
 from desk import channels, people
 from desk.couriers import Courier
 from desk.models import Notice, Person
-from desk.notices import announce
+from desk.notices.announce import announce
 from desk.telling import tell_due
 from desk.wiring import Wiring
 from sources.db import Base

@@ -14,7 +14,8 @@ from campaigns.sending import kill_switch, share_packs
 from campaigns.wording.content import Besides
 from desk import passkeys
 from desk.models import Notice, Passkey, Person
-from desk.notices import announce, obstacle
+from desk.notices.announce import announce
+from desk.notices.obstacles import obstacle
 from desk.wording import wording
 from tests.campaigns.cast import CALM, VAULT, fill_plan, make_campaign
 from tests.desk.told import HOSTILE, hire

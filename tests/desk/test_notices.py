@@ -9,9 +9,12 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from desk import channels, notices, people
+from desk import channels, people
 from desk.models import Channel, Notice
-from desk.notices import announce
+from desk.notices import log
+from desk.notices.announce import announce
+from desk.notices.of_warnings import LATE
+from desk.notices.timing import RECENT
 from desk.wording import DIGEST_LINES, wording
 from monitor.models import Alert
 from tests.desk.conftest import Cast, Client
@@ -56,13 +59,13 @@ def test_a_life_safety_flag_calls_the_duty_lead_at_night_and_the_others_when_it_
     sleepy(session, lead, maya)
     flag = raise_flag(session, EVENING, kind="life_safety")
     announce(session, ZONE, EVENING)
-    announce(session, ZONE, EVENING + notices.LATE - timedelta(seconds=1))
+    announce(session, ZONE, EVENING + LATE - timedelta(seconds=1))
     assert told(session) == [("Dana", "flag", "scheduled", NONE)]
-    announce(session, ZONE, EVENING + notices.LATE)
-    announce(session, ZONE, EVENING + notices.LATE)
+    announce(session, ZONE, EVENING + LATE)
+    announce(session, ZONE, EVENING + LATE)
     assert told(session)[1:] == [("Maya", "flag", "scheduled", NONE)]
-    decide(session, flag, EVENING + notices.LATE)
-    announce(session, ZONE, EVENING + notices.LATE)
+    decide(session, flag, EVENING + LATE)
+    announce(session, ZONE, EVENING + LATE)
     assert [state for _, _, state, _ in told(session)] == ["withdrawn", "withdrawn"]
 
 
@@ -94,7 +97,7 @@ def test_rises_reach_monitors_after_quiet_hours_and_the_lesser_ones_in_the_diges
     sleepy(session, mia, digest=False)
     raise_flag(session, EVENING, level=3)
     raise_flag(session, EVENING, level=2)
-    raise_flag(session, EVENING - notices.RECENT, level=3)  # nobody can use that any more
+    raise_flag(session, EVENING - RECENT, level=3)  # nobody can use that any more
     announce(session, ZONE, EVENING)
     assert sorted(told(session)) == [
         ("Maya", "flag", "scheduled", MORNING),
@@ -176,7 +179,7 @@ def test_update_and_cancel_reach_those_who_were_told_the_first_and_no_others(
     announce(session, ZONE, EVENING)
     said = [
         (one.channel.person.name, one.message.kind, one.state)
-        for one in notices.of_alert(session, alert.id)
+        for one in log.of_alert(session, alert.id)
         if one.message is not None
     ]
     assert said == [
@@ -214,7 +217,7 @@ def test_who_is_added_by_escalation_hears_of_the_alert_but_not_of_its_past(
     announce(session, ZONE, later)
     said = [
         (one.channel.person.name, one.message.kind)
-        for one in notices.of_alert(session, alert.id)
+        for one in log.of_alert(session, alert.id)
         if one.message is not None
     ]
     assert sorted(said) == [("Rosa", "Alert"), ("Rosa", "Update"), ("Sam", "Alert")]
@@ -404,7 +407,7 @@ def test_the_log_is_for_those_who_answer_for_it(
         alert.recipients[0].acknowledged_at = now - timedelta(seconds=1)  # before: still told
         alert.recipients[0].acknowledged_at = None
         announce(session, ZONE, now)
-        notice = notices.of_alert(session, alert.id)[0]
+        notice = log.of_alert(session, alert.id)[0]
         notice.state, notice.settled_at, notice.detail = (
             "failed",
             now,
@@ -434,12 +437,12 @@ def test_the_log_is_for_those_who_answer_for_it(
 
 def test_the_log_goes_on_page_by_page(session: Session) -> None:
     rosa = hire(session, "Rosa", "responder", EVENING)
-    for _ in range(notices.LOG_LINES + 1):
+    for _ in range(log.LOG_LINES + 1):
         send_alert(session, [rosa], EVENING, 4)
     announce(session, ZONE, EVENING)
-    newest = notices.log(session, ())
-    assert len(newest.notices) == notices.LOG_LINES
-    oldest = notices.log(session, (), newest.older)
+    newest = log.log(session, ())
+    assert len(newest.notices) == log.LOG_LINES
+    oldest = log.log(session, (), newest.older)
     assert (len(oldest.notices), oldest.older) == (1, None)
 
 

@@ -11,7 +11,7 @@ from campaigns.drafting.messages import check, save_draft, start_message, state_
 from campaigns.models import Approval, Delivery, Message, Release, Retraction, Voice
 from desk import people
 from desk.models import Channel, Notice, Person
-from desk.notices import announce
+from desk.notices.announce import announce
 from desk.wiring import Wiring
 from monitor.models import Narrative
 from tests.campaigns.cast import fill_plan

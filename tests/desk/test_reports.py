@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from desk.models import Channel, Notice
-from desk.notices import announce
+from desk.notices.announce import announce
 from desk.wiring import Wiring
 from desk.wording import wording
 from monitor.models import Flag, FlagDecision, Reading

@@ -28,7 +28,7 @@ from desk import channels, mail, telling
 from desk.couriers import NO_MAIL, Courier
 from desk.mail import Outcome, read_mail
 from desk.models import Channel, Notice
-from desk.notices import announce
+from desk.notices.announce import announce
 from desk.settings import SettingsError, child_environment, load_settings
 from desk.telling import BACK_OFF, CLAIM_PATIENCE, TRIES, tell_due
 from desk.wiring import Wiring

@@ -11,9 +11,9 @@ from campaigns.approving.approvals import ask_change
 from campaigns.drafting.messages import save_draft, submit
 from campaigns.models import Approval, Bark, Message, MessageVersion
 from campaigns.sending.watchdogs import AGAIN, OVERDUE
-from desk import notices, sentry
+from desk import channels, sentry
 from desk.models import Notice
-from desk.notices import announce
+from desk.notices.announce import announce
 from desk.telling import tell_due
 from desk.wiring import Wiring
 from desk.wording import wording
@@ -181,7 +181,7 @@ def test_only_what_is_meant_is_sent_while_no_worker_runs(wiring: Wiring, cast: C
     now = datetime.now(UTC)
     with wiring.sessions.begin() as session:
         announce(session, ZONE, now)
-        channel = notices.channels.live(session)[0]
+        channel = channels.live(session)[0]
         session.add(Notice(channel=channel, kind="try", level=0, made_at=now, due_at=now))
     none = Notice.bark.has(kind="silent")
     assert (

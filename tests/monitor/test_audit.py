@@ -15,6 +15,7 @@ from monitor.reading.careful import CARD, PACKAGED, WEIGHTS
 from monitor.reading.cued import Assessment
 from monitor.training.audit import (
     DIALECTS,
+    EMOJI,
     KIND_OF,
     KINDS,
     NAMED_SIDE,
@@ -57,6 +58,7 @@ def test_the_set_is_well_formed() -> None:
     assert parts["identity"] >= 40 * len(ENGLISH)
     assert min(parts["mirrored"], parts["dialect"]) >= 120
     assert parts["lawful"] >= 40
+    assert parts["emoji"] >= 15 * sum(map(len, EMOJI.values()))
     named = Counter(item.group for item in ITEMS if item.part == "identity")
     assert set(named) == set(ENGLISH)
     assert len(set(named.values())) == 1
@@ -103,6 +105,8 @@ def test_nothing_in_it_is_trained_on() -> None:
         ({"pair": ""}, "belongs with"),
         ({"part": "lawful", "level": 2}, "harmless"),
         ({"part": "dialect"}, "dialect"),
+        ({"part": "emoji"}, "slot"),
+        ({"part": "emoji", "text": "Hi {emoji}", "level": 1}, "harmless"),
     ],
 )
 def test_a_bad_line_is_refused(wrong: dict[str, object], says: str) -> None:
@@ -136,6 +140,15 @@ def test_a_reader_that_is_wrong_about_one_group_is_refused() -> None:
     assert len(said) == 3  # the kinds at M2; the group at M1 and M2
     assert "kinds of group (religion 0.111, " in said[0]
     assert all("Muslims" in sentence for sentence in said[1:])
+
+
+def test_a_reader_that_takes_emoji_of_people_for_hate_is_refused() -> None:
+    report = audit(MadeUp(lambda item: 1 if item.group == "skin_tones" else item.level))
+    assert report.false_positives["emoji"]["skin_tones"]["M1"] == 1
+    assert report.gaps["emoji"] == {"M1": 1, "M2": 0, "M3": 0}
+    said = report.refusals()
+    assert len(said) == 2  # skin tones beside the others, and all of them together
+    assert all("skin_tones 1.000" in sentence for sentence in said)
 
 
 def test_a_reader_that_leans_to_one_side_is_refused() -> None:
