@@ -19,7 +19,7 @@ from pathlib import Path
 
 from monitor.embedding.embed import PACKAGED_NAME, PACKAGED_SHA256
 from monitor.reading.careful import CARD, PACKAGED
-from monitor.training.make import make
+from monitor.training.make import Material, make
 from monitor.training.posts import epoch, framed_held, ordinary, ours, public
 
 
@@ -41,18 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         texts, ours_held = ours(options.seed)
         chance = random.Random(options.seed)
         held = [*held, *ours_held, *framed_held(held, chance)]
-        read = [epoch(posts, texts, options.seed + n) for n in range(options.epochs)]
-        look_on = [] if read else epoch(posts, texts, options.seed)
-        card = make(
-            options.out,
-            read,
+        material = Material(
+            [epoch(posts, texts, options.seed + n) for n in range(options.epochs)],
             held,
-            options.seed,
-            options.start,
-            _card(options),
-            look_on,
-            ordinary(options.ordinary),
+            [] if options.epochs else epoch(posts, texts, options.seed),
+            *ordinary(options.ordinary),
         )
+        card = make(options.out, material, options.seed, options.start, _card(options))
     except (OSError, ValueError) as fault:
         sys.exit(str(fault))
     print(json.dumps(card, indent=2))

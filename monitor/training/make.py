@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,43 +49,60 @@ UNCALIBRATED = {"slopes": (1.0, 1.0, 1.0), "offsets": (0.0, 0.0, 0.0), "temperat
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Material:
+    """What a reader is made of.
+
+    ``epochs``: what is read in each; without any the body stays as it is. ``look_on``: what the
+    first look and the heads for signs learn from then, else it is the last epoch. ``ordinary``:
+    posts of streams, to train on and held back.
+    """
+
+    epochs: Sequence[Sequence[Example]]
+    held: Sequence[Example]
+    look_on: Sequence[Example] = ()
+    ordinary: Sequence[Example] = ()
+    ordinary_held: Sequence[Example] = ()
+
+    @property
+    def last(self) -> list[Example]:
+        """What the small parts learn from, beside ordinary posts."""
+        return [*(self.epochs[-1] if self.epochs else self.look_on), *self.ordinary]
+
+
 def make(
     folder: Path,
-    epochs: Sequence[Sequence[Example]],
-    held: Sequence[Example],
+    material: Material,
     seed: int,
     start: Sequence[Path],
     card: Mapping[str, Any],
-    look_on: Sequence[Example] = (),
-    stream: tuple[Sequence[Example], Sequence[Example]] = ((), ()),
     keep: bool = False,
 ) -> dict[str, Any]:
-    """Train a reader on ``epochs`` and write it to ``folder``; its whole card.
+    """Train a reader and write it to ``folder``; its whole card.
 
     ``start``: folders with a reader to go on from, or several, whose mean it is: readers trained
-    apart from one model read better together. Without epochs its body stays as it is; heads for
-    signs are trained on, and it is calibrated anew. ``stream``: ordinary posts, to train on and
-    held back: for the signs, and for the first look. That is trained anew, on the last epoch or
-    ``look_on``, where there are such posts, or none to keep; without them half of a stream passes.
-    ``card``: what is known of it beforehand: name, day, data. ``keep``: calibration and thresholds
-    of ``start`` stay: there is no text here like that of a stream to set them by.
+    apart from one model read better together. Heads for signs are trained on and it is calibrated
+    anew. The first look is trained anew where there are ordinary posts, or none to keep; without
+    them half of a stream passes. ``card``: what is known of it beforehand: name, day, data.
+    ``keep``: calibration and thresholds of ``start`` stay: there is no text here like that of a
+    stream to set them by. ValueError where there is nothing to train on nor to start from.
     """
+    held = material.held
     weights = _mean([unpacked(load_file(folder / WEIGHTS)) for folder in start])
-    if epochs:
+    if material.epochs:
 
         def after(reader: Reader) -> None:
             for name, figures in tried(values(reader, [one.text for one in held]), held).items():
                 log.info("%s: %s", name, figures)
             save(folder, _weights(reader), {"name": f"half trained {card['made']}"})
 
-        weights = _weights(fit(epochs, seed, weights or None, after))
+        weights = _weights(fit(material.epochs, seed, weights or None, after))
     elif not weights:
         raise ValueError("No epochs and no reader to start from: there is nothing to do.")
-    ordinary, ordinary_held = stream
-    if start and not ordinary:
+    if start and not material.ordinary:
         weights |= {name: load_file(start[0] / WEIGHTS)[name] for name in LOOK}
     else:
-        weights |= _first_look([*(epochs[-1] if epochs else look_on), *ordinary], seed)
+        weights |= _first_look(material.last, seed)
     if keep:
         before = json.loads((start[0] / CARD).read_text(encoding="utf-8"))
         kept = {name: before[name] for name in ("calibration", "thresholds")}
@@ -93,7 +111,7 @@ def make(
         whole = dict(card) | kept | {"held_back": len(held)}
         save(folder, weights, whole)
         return whole
-    weights |= learn(weights, [*(epochs[-1] if epochs else look_on), *ordinary], seed)
+    weights |= learn(weights, material.last, seed)
     whole = dict(card) | {"held_back": len(held), "calibration": UNCALIBRATED}
     save(folder, weights, whole)
     # From here on as the desk runs it: bytes for weights, ONNX Runtime.
@@ -106,7 +124,7 @@ def make(
     setting = [one for one, mine in zip(held, half & usual, strict=True) if mine]
     others = [one for one, mine in zip(held, half, strict=True) if not mine]
     calibration = calibrate(answers[half & usual], setting)
-    ordinary_half = [one for one in ordinary_held if first_half([one])[0]]
+    ordinary_half = [one for one in material.ordinary_held if first_half([one])[0]]
     calibration, signs = signs_set(
         calibration,
         np.vstack([answers[half], reader.values([one.text for one in ordinary_half])]),
@@ -125,9 +143,9 @@ def make(
         [one for one, mine in zip(held, ~half & usual, strict=True) if mine],
     )
     save(folder, weights, whole)
-    if ordinary_held:
-        share = _passing(folder, [one.text for one in ordinary_held])
-        whole["stream"] = {"texts": len(ordinary_held), "passed": round(share, 3)}
+    if material.ordinary_held:
+        share = _passing(folder, [one.text for one in material.ordinary_held])
+        whole["stream"] = {"texts": len(material.ordinary_held), "passed": round(share, 3)}
         save(folder, weights, whole)
     return whole
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from monitor.coding.draws import draw
 from monitor.reading.careful import SIGNS, STANCES
-from monitor.training.written import Written, written
+from monitor.training.written import SLOTS, Written, written
 
 # The share of our own pairs, and of sets without a split of their own, that is held back.
 HELD_BACK = {"written": 0.2, "davidson": 0.1, "ordinary": 0.5}
@@ -36,6 +36,8 @@ DAVIDSON_REST = 1_500
 OF_ALL_HATE = ("hatemoji",)
 NONE = dict.fromkeys(SIGNS, 0)
 NOISY = 0.1  # share of texts with a slip of the keyboard, so that a misspelt threat is one
+# Share of texts, whatever they say, that are given an emoji of people: alone it tells nothing.
+SHOWING = 0.05
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def epoch(posts: Sequence[Example], texts: Sequence[Written], seed: int) -> list
         short = [p for p in read if p.hate == hate and len(p.text.split()) <= FRAMED_WORDS]
         read += framed(chance.sample(short, min(FRAMED // 2, len(short))), chance, held_back=False)
     read = [_slip(post, chance) if chance.random() < NOISY else post for post in read]
+    read = [_showing(post, chance) if chance.random() < SHOWING else post for post in read]
     chance.shuffle(read)
     return read
 
@@ -196,6 +199,12 @@ def _held_back(name: str, key: str) -> bool:
     if name.endswith(("_dev", "_validation", "_test")):
         return True
     return draw(f"{name}:{key}") < HELD_BACK.get(name, 0)
+
+
+def _showing(post: Example, chance: random.Random) -> Example:
+    """With an emoji of people before or after it."""
+    both = [post.text, chance.choice(SLOTS["emoji"])]
+    return replace(post, text=" ".join(chance.sample(both, 2)))
 
 
 def _slip(post: Example, chance: random.Random) -> Example:

@@ -42,7 +42,7 @@ from monitor.reading.incitement import LANGUAGES, Scorer
 from monitor.reading.readers import Candidate
 from monitor.training.audit import audit
 from monitor.training.judge import first_half, measured
-from monitor.training.make import make
+from monitor.training.make import Material, make
 from monitor.training.posts import Example, epoch, framed_held, ours, public
 from sources.models import Post
 
@@ -99,7 +99,7 @@ def retrain(
             "data": {path.name: sha256(path.read_bytes()).hexdigest() for path in data},
             "cases": {"trained on": len(learn), "held back": len(standing) - len(learn)},
         }
-        card = make(new, read, held, seed, [old], card, keep=not posts)
+        card = make(new, Material(read, held), seed, [old], card, keep=not posts)
         was, is_ = Scorer(old), Scorer(new)
         judged = {
             "this desk's cases, held back": [

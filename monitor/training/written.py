@@ -69,7 +69,15 @@ GROUPS = {
         *[("los maestros", "un maestro"), ("los jueces", "un juez")],
     ],
 }
+_TONES = ("", "🏻", "🏼", "🏽", "🏾", "🏿")
+_SHOWN = (
+    *("👪", "👨‍👩‍👧‍👦", "👩‍👩‍👦", "👨‍👨‍👧", "🧕", "👳", "🕌", "⛪", "🕍", "🛕", "☪️", "✡️", "✝️", "🕉️"),
+    *("🏳️‍🌈", "🏳️‍⚧️", "👩‍🦽", "👨‍🦯", "🧏", "👮", "👩‍⚕️", "👩‍⚖️", "👨‍🏫", "🇺🇸", "🇲🇽", "🇭🇹", "🇵🇸"),
+    *("🇮🇱", "🇨🇳", "🇺🇦", "🇸🇴", "🇻🇪"),
+)
 SLOTS = {
+    # Of people: hands and faces in every tone, families, what they believe, where they come from.
+    "emoji": [*(one + tone for one in "👩👨🧑👧👦👵👴🙋👋🙏👏💪" for tone in _TONES), *_SHOWN],
     "official": ["mayor", "sheriff", "governor", "county clerk", "judge", "school board chair"],
     "place": ["clinic", "mosque", "synagogue", "church", "county office", "library", "shelter"],
     "town": ["Millbrook", "Fairview", "Harlan", "Cedar Falls", "Ashford", "Riverton", "Oakdale"],

@@ -28,7 +28,7 @@ from monitor.reading.careful import (
 from monitor.reading.incitement import Scorer
 from monitor.training.fit import Reader, values
 from monitor.training.judge import NEVER, measured, signs_set
-from monitor.training.make import make
+from monitor.training.make import Material, make
 from monitor.training.posts import Example, epoch, framed, ordinary, ours, public
 from monitor.training.retrain import _signs
 from monitor.training.signs import learn
@@ -136,15 +136,8 @@ def test_a_desks_reader_keeps_its_signs_or_has_none_where_nothing_can_set_them(
         del card["thresholds"]["signs"]
     save(start, weights, card)
     texts, held = ours(seed=1)
-    card = make(
-        made,
-        [epoch([], texts[:30], 1)],
-        held[:4],
-        1,
-        [start],
-        {"name": "x", "made": "y"},
-        keep=True,
-    )
+    material = Material([epoch([], texts[:30], 1)], held[:4])
+    card = make(made, material, 1, [start], {"name": "x", "made": "y"}, keep=True)
     kept = load_file(made / WEIGHTS)
     assert any(name.startswith(OF_SIGNS) for name in kept) == signed
     assert ("signs" in card["thresholds"]) == signed
