@@ -84,7 +84,7 @@ ROUTERS = (
     *(rabat.router, reddit_sign_in.router, oauth.router),
     *(handover.router, sitreps.router),
     *(views.router, reports.router, presence.router, jump.router),
-    # Before a contact's page, whose address is any word after /contacts/.
+    # Replies and lists come before a contact's page, whose address is any word after /contacts/.
     *(replies.router, contact_lists.router, contacts.router, contact_addresses.router),
     *(hooks.router, imports.router, closings.router),
     *(stops.router, approvals.router, deliveries.router, drafts.router, watchdogs.router),

@@ -266,6 +266,11 @@ def _speller(zone: ZoneInfo, form: str) -> Callable[[datetime], str]:
     return spell
 
 
+def page_number(text: str) -> int:
+    """The page that is asked for of a long list; 1 where the text is no such number."""
+    return int(text) if text.isdecimal() and 0 < len(text) < 7 and int(text) else 1
+
+
 def local_time(text: str, zone: ZoneInfo) -> datetime:
     """The moment a person means by a form's local time; ValueError for one that does not exist.
 

@@ -34,7 +34,7 @@ KEYS = {
 }
 WAS_IT_YOU = "Was it you? If not, tell an administrator at once, and change your password."
 LEVELS = ("watch", "watch", "concern", "high", "critical")  # design, section 2.5
-CRITICAL = 4
+HIGH, CRITICAL = 3, 4
 DIGEST_LINES = 20
 
 

@@ -1,9 +1,9 @@
 """Tables of the desk itself: who decides, how they sign in, are told, work and report."""
 
+from desk.models.keys import KeptKey
 from desk.models.people import ROLES, CareChoice, Exposure, Person, ReadingSpell, RoleGrant
 from desk.models.shifts import HandoverRead, ShiftNote, ShiftNoteDraft, ShiftNoteTick
 from desk.models.signing_in import (
-    KeptKey,
     Passkey,
     PasskeyChallenge,
     PasskeyChoice,

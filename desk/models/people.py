@@ -1,4 +1,4 @@
-"""Tables of who decides, in which roles, and how each wants to be spared."""
+"""Tables of who decides, in which roles, how each wants to be spared, and how much they saw."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Tables of how people sign in: links, browsers, passkeys, failures; and of keys that are kept."""
+"""Tables of how people sign in: links, browsers, passkeys, and failures."""
 
 from datetime import datetime
 from typing import Any
@@ -100,13 +100,3 @@ class SignInFailure(Base):
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     email: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]
-
-
-class KeptKey(Base):
-    """A derived key that must stay what it is when the secret key changes, encrypted by that."""
-
-    __tablename__ = "kept_keys"
-
-    purpose: Mapped[str] = mapped_column(Text, primary_key=True)
-    sealed: Mapped[bytes]  # Fernet token
-    made_at: Mapped[datetime]

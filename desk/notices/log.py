@@ -33,7 +33,7 @@ _WHOLE = (
 )
 
 
-def of_alert(session: Session, alert_id: int) -> list[Notice]:
+def told_of_alert(session: Session, alert_id: int) -> list[Notice]:
     """Who was told of an alert, in order, with channel and person loaded."""
     return list(
         session.scalars(
@@ -46,13 +46,13 @@ def of_alert(session: Session, alert_id: int) -> list[Notice]:
     )
 
 
-def of_version(session: Session, version_id: int) -> list[Notice]:
+def told_of_version(session: Session, version_id: int) -> list[Notice]:
     """How a leader was asked to decide on a version, in order, with channel and person loaded."""
     query = select(Notice).options(*_WHOLE).where(Notice.version_id == version_id)
     return list(session.scalars(query.order_by(Notice.id)))
 
 
-def of_watchdogs(session: Session, barks: Collection[Bark]) -> dict[int, list[Notice]]:
+def told_of_barks(session: Session, barks: Collection[Bark]) -> dict[int, list[Notice]]:
     """Who was told of these barks, by bark id, in order, with channel and person loaded."""
     query = select(Notice).options(*_WHOLE).where(Notice.bark_id.in_({one.id for one in barks}))
     told: dict[int, list[Notice]] = defaultdict(list)

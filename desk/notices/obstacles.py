@@ -36,7 +36,7 @@ def obstacle(notice: Notice, now: datetime) -> str | None:
     if notice.bark is not None:
         if notice.bark.ended_at is not None:
             return "It was over before this went out."
-        if not person.may(*called_by(notice.bark)):
+        if not person.may(*roles_told(notice.bark)):
             return "This person's role is another one now."
     if notice.decline is not None:
         version = notice.decline.version
@@ -80,7 +80,7 @@ def _posted_otherwise(notice: Notice, delivery: Delivery, now: datetime) -> str 
 def settled_otherwise(
     message: AlertMessage, alert: Alert, recipient: AlertRecipient | None
 ) -> str | None:
-    """Why nobody needs to be told of a message any more; None where they do."""
+    """Why a recipient need not be told of an alert's message any more; None where they must."""
     acknowledged = recipient.acknowledged_at if recipient is not None else None
     if acknowledged is not None and acknowledged >= message.sent_at:
         return "Acknowledged before this went out."
@@ -92,7 +92,7 @@ def settled_otherwise(
     return None
 
 
-def called_by(bark: Bark) -> tuple[str, ...]:
+def roles_told(bark: Bark) -> tuple[str, ...]:
     """The roles that are told of a bark."""
     return (*WATCHING, "admin") if bark.kind == "silent" else WATCHING
 

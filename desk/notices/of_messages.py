@@ -1,4 +1,4 @@
-"""What is called for by messages: that wait for a leader, were answered, are posted by hand."""
+"""What messages call for: those that wait, were answered, were released or are posted by hand."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,8 +12,8 @@ from campaigns.models import Decline, Message, MessageVersion, Release
 from campaigns.sending import share_packs
 from campaigns.wording.content import send_time
 from desk.models import Channel, Notice
-from desk.notices.timing import HIGH, RECENT, loud, times
-from desk.wording import CRITICAL
+from desk.notices.timing import RECENT, loud, times
+from desk.wording import CRITICAL, HIGH
 
 
 def of_approvals(

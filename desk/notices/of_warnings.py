@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from campaigns.sending import watchdogs
 from desk.models import Channel, Notice, Passkey
-from desk.notices.obstacles import called_by, settled_otherwise
-from desk.notices.timing import HIGH, RECENT, in_digest, loud, times
-from desk.wording import CRITICAL
+from desk.notices.obstacles import roles_told, settled_otherwise
+from desk.notices.timing import RECENT, in_digest, loud, times
+from desk.wording import CRITICAL, HIGH
 from monitor.flags.flags import is_call
 from monitor.models import Alert, AlertMessage, AlertRecipient, Flag
 
@@ -154,7 +154,7 @@ def of_barks(
     for channel in held:
         fresh = []
         for bark in barks:
-            if not channel.person.may(*called_by(bark)):
+            if not channel.person.may(*roles_told(bark)):
                 continue
             notice = known.get((channel.id, bark.id))
             if notice is None:

@@ -6,8 +6,7 @@ from zoneinfo import ZoneInfo
 from desk.models import Channel
 from desk.quiet import next_digest, quiet_over
 
-RECENT = timedelta(days=1)  # of what is older nobody is told who did not hear of it then
-HIGH = 3
+RECENT = timedelta(days=1)  # an older rise, answer, release or passkey's change is no news
 
 
 def times(now: datetime, due: datetime) -> dict[str, object]:

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from desk import people
-from desk.notices import log as notices
+from desk.notices.log import told_of_alert
 from desk.pages import TurnedAwayError, Typed, Visit, Visiting, local_time
 from desk.routes.rabat import path_of as rabat_path
 from monitor.alerts import alert_clock, alert_course, alert_lists, alerts, cap
@@ -278,7 +278,7 @@ def _page(visit: Visit, alert: Alert, status: int = 200, **context: Any) -> Resp
         passed=passed,
         rewritten=last.card | codes,  # what an update starts from
         stamped={one.stage for one in alert.stamps},
-        told=notices.of_alert(visit.session, alert.id),
+        told=told_of_alert(visit.session, alert.id),
         mine=next((one for one in alert.recipients if one.person_id == visit.person.id), None),
         sending=visit.person.may(*SENDING),
         verifying=visit.person.may("monitor", *SENDING),

@@ -1,4 +1,4 @@
-"""A contact's addresses: what they agreed to there, and that they want no more."""
+"""A contact's addresses: consent there and its end, a wish for no more, mail that arrives again."""
 
 from datetime import datetime
 from typing import Annotated
@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from campaigns.contacts import address_faults, contacts, opt_outs
 from campaigns.models import Contact, ContactAddress
 from desk.pages import Visit, Visiting, local_time
-from desk.routes.contacts import ROLES, one_page, present
+from desk.routes.contacts import ROLES, not_erased, one_page
 
 router = APIRouter(prefix="/contacts/{contact_id}/addresses")
 
@@ -22,7 +22,7 @@ def add_address(
     address: Annotated[str, Form()] = "",
 ) -> Response:
     visit.needs(*ROLES)
-    contact = present(visit, contact_id)
+    contact = not_erased(visit, contact_id)
     by, now = visit.person.id, visit.now
     try:
         contacts.add_address(

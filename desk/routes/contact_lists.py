@@ -11,8 +11,8 @@ from campaigns import voices
 from campaigns.contacts import address_faults, audiences, closing, contacts
 from campaigns.contacts.recipients import CAP, CAP_TIME
 from campaigns.models import CHANNELS, Account, Audience, Contact, Voice
-from desk.pages import Visit, Visiting
-from desk.routes.contacts import BLANK, ROLES, all_page, page_number
+from desk.pages import Visit, Visiting, page_number
+from desk.routes.contacts import BLANK, ROLES, all_page
 
 router = APIRouter(prefix="/contacts/lists")
 

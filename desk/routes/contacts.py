@@ -23,7 +23,7 @@ from campaigns.models import (
     Contact,
     Delivery,
 )
-from desk.pages import Visit, Visiting
+from desk.pages import Visit, Visiting, page_number
 
 router = APIRouter(prefix="/contacts")
 
@@ -44,7 +44,7 @@ BLANK = dict.fromkeys(("name", "county", "zone", "email", "number", "audience"),
 }
 
 
-def opened(book: contacts.AddressBook, sealed: bytes, instead: str) -> str:
+def unsealed(book: contacts.AddressBook, sealed: bytes, instead: str) -> str:
     """What was sealed; ``instead`` where that was under another secret key."""
     try:
         return book.open(sealed)
@@ -75,11 +75,6 @@ def all_page(visit: Visit, status: int = 200, **context: Any) -> Response:
         channels=CHANNELS,
         **context,
     )
-
-
-def page_number(text: str) -> int:
-    """Of a list that is cut into pages; the first for anything that is no number of one."""
-    return int(text) if text.isdecimal() and 0 < len(text) < 7 and int(text) else 1
 
 
 @router.get("")
@@ -148,7 +143,7 @@ def one_page(visit: Visit, contact: Contact, status: int = 200, **context: Any) 
         faults=address_faults.standing(session, contact.addresses),
         mended=address_faults.put_right_before(session, contact.addresses),
         fates=receipts.fates(session, [one.id for one in deliveries]),
-        opened={one.id: opened(book, one.sealed or b"", one.label) for one in contact.addresses},
+        opened={one.id: unsealed(book, one.sealed or b"", one.label) for one in contact.addresses},
         left=contacts.opted_out(session, contact.addresses),
         lists=audiences.lists_of(session, contact),
         sent=deliveries,
@@ -166,7 +161,7 @@ def show(visit: Visiting, contact_id: int) -> Response:
     return one_page(visit, visit.find(Contact, contact_id))
 
 
-def present(visit: Visit, contact_id: int) -> Contact:
+def not_erased(visit: Visit, contact_id: int) -> Contact:
     """A contact who may be changed. 404 for one that was erased."""
     contact = visit.find(Contact, contact_id)
     if contact.erased_at is not None:
@@ -183,7 +178,7 @@ def erase(
 ) -> Response:
     """Forget who they were, for good."""
     visit.needs(*ROLES)
-    contact = present(visit, contact_id)
+    contact = not_erased(visit, contact_id)
     try:
         if sure != "yes":
             raise ValueError("Say that you know that nobody can undo this.")
@@ -209,7 +204,7 @@ def change(
     zone: Annotated[str, Form()] = "",
 ) -> Response:
     visit.needs(*ROLES)
-    contact = present(visit, contact_id)
+    contact = not_erased(visit, contact_id)
     form = {"name": name, "language": language, "county": county, "zone": zone}
     try:
         contacts.change_contact(visit.session, visit.wiring.book, contact, **form)

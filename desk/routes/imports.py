@@ -11,7 +11,7 @@ from campaigns.contacts.contacts import LANGUAGES
 from campaigns.contacts.imported import STATES
 from campaigns.models import IMPORTED, Audience, Import
 from desk import people
-from desk.pages import Typed, Visit, Visiting
+from desk.pages import Typed, Visit, Visiting, page_number
 
 router = APIRouter(prefix="/imports")
 
@@ -94,7 +94,7 @@ def _one(
     state = asked.get("show", "")
     state = state if state in STATES else usual
     shown = [one for one in made.rows if one.state == state]
-    number = min(_number(asked.get("page", "")), max(1, -(-len(shown) // PAGE)))
+    number = min(page_number(asked.get("page", "")), max(1, -(-len(shown) // PAGE)))
     return visit.page(
         "imports/one.html",
         status,
@@ -117,10 +117,6 @@ def _one(
         kinds=IMPORTED,
         error=error,
     )
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and 0 < len(text) < 7 and int(text) else 1
 
 
 @router.get("/{import_id}")

@@ -24,7 +24,7 @@ from campaigns.wording.server_rules import Told
 from campaigns.wording.threads import TOGETHER, posts_for, posts_in
 from desk import afterwards, passkeys
 from desk.besides import fresh_choices
-from desk.notices.log import of_version
+from desk.notices.log import told_of_version
 from desk.pages import Typed, Visit, Visiting
 from desk.routes.deliveries import concerns
 from desk.writing import Written, as_saved, typed
@@ -73,7 +73,9 @@ def message_page(visit: Visit, message: Message, status: int = 200, **context: A
         moving=state in MOVING and not deciding and status == 200,
         drafting=drafting,
         deciding=deciding,
-        asked=of_version(visit.session, version.id) if version and state == "submitted" else [],
+        asked=told_of_version(visit.session, version.id)
+        if version and state == "submitted"
+        else [],
         deciding_at=f"/messages/{message.id}",
         pictures_at="/images",
         sheet=sheet_of(visit.session, version, visit.wiring.zone) if version and deciding else None,

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from desk import channels
 from desk.models import Channel, Mailbox
-from desk.notices import log as notices
+from desk.notices import log
 from desk.pages import KEYS, Visit, Visiting
 from desk.routes.sign_in import me_page
 
@@ -33,11 +33,11 @@ def show(visit: Visiting, state: str = "", before: int | None = None) -> Respons
         raise HTTPException(404)
     if state and state not in STATES:
         raise HTTPException(404)
-    counted = notices.counts(visit.session, visit.now - COUNTED)
+    counted = log.counts(visit.session, visit.now - COUNTED)
     mails = visit.wiring.courier().mails
     return visit.page(
         "notices/list.html",
-        log=notices.log(visit.session, STATES.get(state, ()), before),
+        log=log.log(visit.session, STATES.get(state, ()), before),
         state=state,
         counts={name: sum(counted.get(one, 0) for one in of) for name, of in STATES.items()},
         days=COUNTED.days,

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from campaigns.contacts import opt_outs
 from campaigns.models import ContactAddress, Reply
 from desk.pages import Visit, Visiting
-from desk.routes.contacts import ROLES, UNREADABLE, opened
+from desk.routes.contacts import ROLES, UNREADABLE, unsealed
 
 router = APIRouter(prefix="/contacts/replies")
 
@@ -29,7 +29,9 @@ def _replies(visit: Visit, status: int = 200, error: str = "") -> Response:
     return visit.page(
         "contacts/replies.html",
         status,
-        replies=[(one, opened(visit.wiring.book, one.words or b"", UNREADABLE)) for one in waiting],
+        replies=[
+            (one, unsealed(visit.wiring.book, one.words or b"", UNREADABLE)) for one in waiting
+        ],
         owners={one.hash: one.contact_id for one in owned},
         error=error,
     )

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from campaigns.publishers import PLATFORMS
 from campaigns.sending import watchdogs
 from campaigns.wording.content import send_time
-from desk.notices import log as notices
+from desk.notices.log import told_of_barks
 from desk.pages import Visiting
 from desk.routes.deliveries import LOOKING, concerns
 
@@ -32,7 +32,7 @@ def show(visit: Visiting) -> Response:
         ],
         unreviewed=watchdogs.unreviewed(visit.session, visit.now),
         standing={(one.kind, one.delivery_id, one.version_id): one for one in standing},
-        told=notices.of_watchdogs(visit.session, [*standing, *past]),
+        told=told_of_barks(visit.session, [*standing, *past]),
         past=past,
         past_days=PAST.days,
         platforms=PLATFORMS,

@@ -41,11 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         texts, ours_held = ours(options.seed)
         chance = random.Random(options.seed)
         held = [*held, *ours_held, *framed_held(held, chance)]
+        stream, stream_held = ordinary(options.ordinary)
         material = Material(
-            [epoch(posts, texts, options.seed + n) for n in range(options.epochs)],
-            held,
-            [] if options.epochs else epoch(posts, texts, options.seed),
-            *ordinary(options.ordinary),
+            epochs=[epoch(posts, texts, options.seed + n) for n in range(options.epochs)],
+            held=held,
+            look_on=epoch(posts, texts, options.seed) if options.epochs < 1 else (),
+            ordinary=stream,
+            ordinary_held=stream_held,
         )
         card = make(options.out, material, options.seed, options.start, _card(options))
     except (OSError, ValueError) as fault:

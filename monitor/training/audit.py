@@ -252,7 +252,7 @@ class Report:
 
 
 def items() -> list[Item]:
-    """Every text of the set; identity sentences once for each group. ValueError: a bad line."""
+    """Every text of the set, once for each group or emoji it is about. ValueError: a bad line."""
     found: list[Item] = []
     for number, line in enumerate(SET.read_text(encoding="utf-8").splitlines(), 1):
         try:
@@ -261,7 +261,7 @@ def items() -> list[Item]:
             raise ValueError(f"audit.jsonl, line {number}: {fault}") from fault
         if wrong := item.fault():
             raise ValueError(f"audit.jsonl, line {number}: {wrong}: {item.text}")
-        found += FILLED[item.part](item) if item.part in FILLED else [item]
+        found += FILLINGS[item.part](item) if item.part in FILLINGS else [item]
     return found
 
 
@@ -328,7 +328,7 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     return max(0.0, (middle - spread) / (1 + z)), min(1.0, (middle + spread) / (1 + z))
 
 
-def _filled(item: Item) -> list[Item]:
+def _with_groups(item: Item) -> list[Item]:
     """The sentence once for each English group of the training text."""
     found = []
     for many, one in GROUPS["en"]:
@@ -348,7 +348,7 @@ def _with_emoji(item: Item) -> list[Item]:
     ]
 
 
-FILLED = {"identity": _filled, "emoji": _with_emoji}
+FILLINGS = {"identity": _with_groups, "emoji": _with_emoji}
 
 
 def _by(read: Iterable[Read], key: Callable[[Item], str]) -> Shares:

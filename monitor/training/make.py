@@ -53,9 +53,10 @@ log = logging.getLogger(__name__)
 class Material:
     """What a reader is made of.
 
-    ``epochs``: what is read in each; without any the body stays as it is. ``look_on``: what the
-    first look and the heads for signs learn from then, else it is the last epoch. ``ordinary``:
-    posts of streams, to train on and held back.
+    ``epochs``: what is read in each; without any the body stays as it is. ``held``: what is held
+    back, to set calibration and thresholds and to measure. ``look_on``: without epochs, what the
+    small parts (first look, heads for signs) learn from. ``ordinary``: posts of streams that these
+    learn from as well, and ``ordinary_held``: such posts held back.
     """
 
     epochs: Sequence[Sequence[Example]]
@@ -65,8 +66,8 @@ class Material:
     ordinary_held: Sequence[Example] = ()
 
     @property
-    def last(self) -> list[Example]:
-        """What the small parts learn from, beside ordinary posts."""
+    def for_small_parts(self) -> list[Example]:
+        """What the first look and the heads for signs learn from."""
         return [*(self.epochs[-1] if self.epochs else self.look_on), *self.ordinary]
 
 
@@ -102,7 +103,7 @@ def make(
     if start and not material.ordinary:
         weights |= {name: load_file(start[0] / WEIGHTS)[name] for name in LOOK}
     else:
-        weights |= _first_look(material.last, seed)
+        weights |= _first_look(material.for_small_parts, seed)
     if keep:
         before = json.loads((start[0] / CARD).read_text(encoding="utf-8"))
         kept = {name: before[name] for name in ("calibration", "thresholds")}
@@ -111,7 +112,7 @@ def make(
         whole = dict(card) | kept | {"held_back": len(held)}
         save(folder, weights, whole)
         return whole
-    weights |= learn(weights, material.last, seed)
+    weights |= learn(weights, material.for_small_parts, seed)
     whole = dict(card) | {"held_back": len(held), "calibration": UNCALIBRATED}
     save(folder, weights, whole)
     # From here on as the desk runs it: bytes for weights, ONNX Runtime.

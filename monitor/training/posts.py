@@ -105,7 +105,8 @@ def ordinary(paths: Iterable[Path]) -> tuple[list[Example], list[Example]]:
             Example(text, hate=0, violence=0, signs=NONE, set="ordinary")
         )
     held, train = parts
-    return train, held
+    chance = random.Random(len(train))
+    return [_showing(one, chance) if chance.random() < SHOWING else one for one in train], held
 
 
 def ours(seed: int) -> tuple[list[Written], list[Example]]:

@@ -76,7 +76,7 @@ _SHOWN = (
     *("🇮🇱", "🇨🇳", "🇺🇦", "🇸🇴", "🇻🇪"),
 )
 SLOTS = {
-    # Of people: hands and faces in every tone, families, what they believe, where they come from.
+    # Of people and what they are: faces and hands in every tone, families, beliefs, flags, jobs.
     "emoji": [*(one + tone for one in "👩👨🧑👧👦👵👴🙋👋🙏👏💪" for tone in _TONES), *_SHOWN],
     "official": ["mayor", "sheriff", "governor", "county clerk", "judge", "school board chair"],
     "place": ["clinic", "mosque", "synagogue", "church", "county office", "library", "shelter"],

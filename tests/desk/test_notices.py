@@ -179,7 +179,7 @@ def test_update_and_cancel_reach_those_who_were_told_the_first_and_no_others(
     announce(session, ZONE, EVENING)
     said = [
         (one.channel.person.name, one.message.kind, one.state)
-        for one in log.of_alert(session, alert.id)
+        for one in log.told_of_alert(session, alert.id)
         if one.message is not None
     ]
     assert said == [
@@ -217,7 +217,7 @@ def test_who_is_added_by_escalation_hears_of_the_alert_but_not_of_its_past(
     announce(session, ZONE, later)
     said = [
         (one.channel.person.name, one.message.kind)
-        for one in log.of_alert(session, alert.id)
+        for one in log.told_of_alert(session, alert.id)
         if one.message is not None
     ]
     assert sorted(said) == [("Rosa", "Alert"), ("Rosa", "Update"), ("Sam", "Alert")]
@@ -407,7 +407,7 @@ def test_the_log_is_for_those_who_answer_for_it(
         alert.recipients[0].acknowledged_at = now - timedelta(seconds=1)  # before: still told
         alert.recipients[0].acknowledged_at = None
         announce(session, ZONE, now)
-        notice = log.of_alert(session, alert.id)[0]
+        notice = log.told_of_alert(session, alert.id)[0]
         notice.state, notice.settled_at, notice.detail = (
             "failed",
             now,

@@ -16,6 +16,7 @@ from monitor.reading.cued import Assessment
 from monitor.training.audit import (
     DIALECTS,
     EMOJI,
+    EMOJI_SLOT,
     KIND_OF,
     KINDS,
     NAMED_SIDE,
@@ -82,15 +83,18 @@ def test_every_group_has_a_kind_of_the_codebook_and_both_sides_are_named_alike()
 
 
 def test_nothing_in_it_is_trained_on() -> None:
+    def as_one_group(slot: re.Match[str]) -> str:
+        return "" if slot[1] == EMOJI_SLOT else "Jews"  # as one group's sentences would read
+
     def runs(text: str) -> set[tuple[str, ...]]:
         words = re.findall(r"[\w']+", text.lower())
         return {tuple(words[at : at + RUN]) for at in range(len(words) - RUN + 1)}
 
     trained: set[tuple[str, ...]] = set()
     for text in written():
-        trained |= runs(SLOT.sub("Jews", text.text))  # as one group's sentences would read
+        trained |= runs(SLOT.sub(as_one_group, text.text))
     for item in ITEMS:
-        if item.group in ("", "Jews"):
+        if item.part != "identity" or item.group == "Jews":
             assert not runs(item.text) & trained, item.text
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -32,7 +33,7 @@ from monitor.training.make import Material, make
 from monitor.training.posts import Example, epoch, framed, ordinary, ours, public
 from monitor.training.retrain import _signs
 from monitor.training.signs import learn
-from monitor.training.written import GROUPS, SLOT, Written, written
+from monitor.training.written import GROUPS, SLOT, SLOTS, Written, written
 
 TEXT = Written("threat", "{Groups} will burn on {day}.", "asserts", "group", 1, 1, 0, 4)
 
@@ -182,6 +183,18 @@ def test_each_group_stands_as_often_beside_hate_as_beside_none() -> None:
         assert 0.5 < hateful / harmless < 2, group
 
 
+def test_one_text_in_twenty_shows_an_emoji_of_people_and_says_what_it_said() -> None:
+    posts = [Example(f"Post number {n}", hate=n % 2, set="edos_train") for n in range(4_000)]
+    shown = {0: 0, 1: 0}
+    for read in epoch(posts, [], seed=3):
+        if read.set == "edos_train" and any(one in read.text for one in SLOTS["emoji"]):
+            odd = int(re.findall(r"\d+", read.text)[-1]) % 2
+            assert read.hate == odd
+            shown[odd] += 1
+    for count in shown.values():  # whatever the answer is
+        assert 0.03 < count / 2_000 < 0.07
+
+
 def test_nothing_held_back_is_trained_on(tmp_path) -> None:
     rows = [
         {"set": name, "id": n, "text": f"{name} says {n % 40}", "y_hate": n % 2, "y_violence": None}
@@ -242,7 +255,7 @@ def test_ordinary_posts_are_those_about_no_event_half_of_them_held_back(tmp_path
     file = tmp_path / "stream.jsonl"
     file.write_text("\n".join(map(json.dumps, [*rows, rows[0]])), encoding="utf-8")
     train, held = ordinary([file])
-    told = [one.text for one in (*train, *held)]
+    told = [re.sub(r"^[^A-Z]+|\W+$", "", one.text) for one in (*train, *held)]  # some show an emoji
     assert sorted(told) == sorted({row["text"] for row in rows} - {"A bomb at the race"})
     assert {(one.hate, one.violence) for one in (*train, *held)} == {(0, 0)}
     assert 60 < len(train) < 140
