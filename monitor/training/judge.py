@@ -18,13 +18,13 @@ from monitor.training.posts import Example
 # What the desk promises: so many of the posts marked as hateful, violent or dehumanising, or put
 # out of scope, are so, and so many of what is hateful, or violent, pass the first look: with more
 # most of an ordinary stream would pass, and the careful reader takes as long as the vector did.
-PRECISION = {"hate": 0.75, "violence": 0.80, "dehumanising": 0.80, "outside": 0.90}
+PRECISION = {"hate": 0.80, "violence": 0.80, "dehumanising": 0.80, "outside": 0.90}
 SIGN_PRECISION = 0.75
 SIGN_LEAST = 0.5  # few texts carry a sign: what is likelier not there is never taken for there
 SURE = 0.90  # of posts read as violent whatever else is read in them
 NEVER = 1.01  # a threshold that no probability reaches
 UNCLEAR = 0.2  # from so likely a call on, one in five, a person is asked to look
-LOOK_RECALL = {"hate": 0.90, "violence": 0.80}
+LOOK_RECALL = {"hate": 0.95, "violence": 0.90}
 ALARMED_RECALL = 0.995  # of violent texts with an alarming word: such a word is seldom an accident
 BINS = 10
 FALSE_ALARMS = 0.01
