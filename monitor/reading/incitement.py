@@ -1,7 +1,7 @@
 """The crux of scoring: how dangerous a message is, why, and how sure the machine can be.
 
 A cascade. A first look at the vector every post has anyway says whether it could matter at all;
-those that could, one in seven of an ordinary stream, the careful reader and the cues read. They
+those that could, one in five of an ordinary stream, the careful reader and the cues read. They
 fill the codebook's fields, and its rules alone turn fields into levels. The message is judged,
 never the author.
 """
