@@ -25,7 +25,7 @@ PAIRS = {f"{kind}{n}" for kind in "dm" for n in range(1, 100, 7)}
 @pytest.fixture
 def few(monkeypatch, tmp_path):
     """A part of our own text, and of the audit's: all of it takes minutes."""
-    alone = {"identity": 3, "lawful": 10}
+    alone = {"identity": 3, "lawful": 10, "emoji": 3}
     lines = []
     for line in audit.SET.read_text(encoding="utf-8").splitlines():
         item = json.loads(line)
