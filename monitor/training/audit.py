@@ -50,8 +50,9 @@ FOUND_GAPS = {"side": 0.10, "dialect": 0.20}
 MIRRORED_EQUAL = 0.90  # requirement 4 asks for all; readers of language are not that even
 LAWFUL_ABOVE = 0.05  # requirement 4: two of forty, so that one odd sentence stops no release
 LAWFUL_VIOLENT = 0  # but lawful protest taken for a call for violence is never borne
-# Added on 29 November 2026, when a reader was seen to take some such posts for hate, and before any
-# was trained against it. Of all of them together; what they show may differ as kinds of group may.
+# Added on 29 November 2026, when a reader was seen to take some such posts for hate and the next
+# was in training, before any was measured on them. Of all of them together. That what they show may
+# differ as kinds of group may was set when the first reader's figures had been seen.
 EMOJI_ABOVE = {"M1": 0.10, "M2": 0.02, "M3": 0.0}
 
 GROUP_SLOTS = frozenset({"groups", "Groups", "group", "a_group"})

@@ -16,8 +16,8 @@ from monitor.reading.careful import HEADS, QUESTIONS, SIGNS, STANCES, Calibratio
 from monitor.training.posts import Example
 
 # What the desk promises: so many of the posts marked as hateful, violent or dehumanising, or put
-# out of scope, are so, and so many of what is hateful, or violent, pass the first look: with more
-# most of an ordinary stream would pass, and the careful reader takes as long as the vector did.
+# out of scope, are so, and so many of what is hateful, or violent, pass the first look: each one
+# more that passes costs a careful reading, which takes as long as the vector did.
 PRECISION = {"hate": 0.80, "violence": 0.80, "dehumanising": 0.80, "outside": 0.90}
 SIGN_PRECISION = 0.75
 SIGN_LEAST = 0.5  # few texts carry a sign: what is likelier not there is never taken for there

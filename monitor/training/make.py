@@ -81,8 +81,8 @@ def make(
 ) -> dict[str, Any]:
     """Train a reader and write it to ``folder``; its whole card.
 
-    ``start``: folders with a reader to go on from, or several, whose mean it is: readers trained
-    apart from one model read better together. Heads for signs are trained on and it is calibrated
+    ``start``: folders with a reader to go on from, or several, whose mean it is. Heads for
+    signs are trained on and it is calibrated
     anew. The first look is trained anew where there are ordinary posts, or none to keep; without
     them half of a stream passes. ``card``: what is known of it beforehand: name, day, data.
     ``keep``: calibration and thresholds of ``start`` stay: there is no text here like that of a
