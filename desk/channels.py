@@ -34,12 +34,16 @@ class Way:
 
 
 def give_first(session: Session, now: datetime) -> None:
-    """Where a person has no channel for the address they sign in with, and never had, make it."""
+    """Where a person has no channel for the address they sign in with, and never had, make it.
+
+    Who came first has the lower number: notices are made in this order.
+    """
     local, host = func.left(Person.email, 1), func.split_part(Person.email, "@", 2)
     owned = select(Channel.id).where(Channel.person_id == Person.id, Channel.address.is_(None))
     missing = select(
         *(Person.id, literal("mail"), local.concat("…@").concat(host), literal(True), literal(now)),
     ).where(Person.left_at.is_(None), ~owned.exists())
+    missing = missing.order_by(Person.id)
     columns = ["person_id", "service", "label", "digest", "added_at"]
     session.execute(insert(Channel).from_select(columns, missing).on_conflict_do_nothing())
 

@@ -4,9 +4,9 @@ A single post that cannot wait calls a person at once; what may rise is queued (
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -147,33 +147,36 @@ def _write(
         held = _still_unread(session, thought.posts)
         missed = {pair for pair in thought.missed if pair[0] in held}
         held -= let_go(session, missed, thought.unasked & held)
+        texts = {post.id: post.text for post in thought.posts if post.id in held}
+        groups = group_of(session, texts, now)
+        coded = codings.standing(session, texts)
         arrivals = [
-            _candidate(post, vector)
+            Candidate(
+                post_id=post.id,
+                posted_at=post.posted_at,
+                hour=hour_of(post.posted_at),
+                reading=_reading(post.id, vector, groups[post.id], thought, embedder, now)
+                | (codings.said(coded[post.id]) if post.id in coded else {}),
+                author=post.author,
+                text=post.text,
+                copy_of=groups[post.id],
+                vector=vector,
+            )
             for post, vector in zip(thought.posts, vectors, strict=True)
             if post.id in held
         ]
-        groups = group_of(session, arrivals, now)
-        arrivals = [replace(post, copy_of=groups[post.post_id]) for post in arrivals]
-        coded = codings.standing(session, {post.post_id: post.text for post in arrivals})
-        rows = [
-            _reading(post, thought, embedder, now)
-            | (codings.said(coded[post.post_id]) if post.post_id in coded else {})
-            for post in arrivals
-        ]
-        if rows:
-            session.execute(insert(Reading), rows)
         named = [
-            {"post_id": post.post_id, "fips": fips}
-            for post in arrivals
-            for fips in sorted(thought.counties[post.post_id])
+            {"post_id": post, "fips": fips}
+            for post in texts
+            for fips in sorted(thought.counties[post])
         ]
         if named:
             session.execute(insert(PostCounty), named)
         placer.place(session, window, arrivals, now)
-        for story in life_safety.call(session, [post.post_id for post in arrivals], now):
+        for story in life_safety.call(session, list(texts), now):
             if story in window.stories:
                 window.stories[story].settled = True
-        warn(session, (), now, _dangerous_hours(session, arrivals))
+        warn(session, (), now, _dangerous_hours(session, texts))
 
 
 def consider_next(sessions: sessionmaker[Session], placer: Placer, now: datetime) -> bool:
@@ -286,18 +289,15 @@ def _embed_all(embedder: Embedder, posts: Sequence[Post]) -> NDArray[np.float32]
 
 
 def _reading(
-    post: Candidate, thought: _Thought, embedder: Embedder, now: datetime
+    post: int, vector: Floats, group: int, thought: _Thought, embedder: Embedder, now: datetime
 ) -> dict[str, object]:
-    """The row of one post's reading."""
-    assessed, lang = thought.assessments[post.post_id], thought.langs[post.post_id]
+    """What a post's reading holds, but for where it belongs; ``group`` of copies."""
+    assessed, lang = thought.assessments[post], thought.langs[post]
     return {
-        "post_id": post.post_id,
-        "embedding": post.vector,
+        "embedding": vector,
         "embedder": embedder.name,
         "lang": lang,
-        "narrative_id": None,
-        "copy_of": post.copy_of,
-        "hour": hour_of(post.posted_at),
+        "copy_of": group,
         "read_at": now,
         "coding_id": None,
         **judged(assessed, lang, thought.scorer),
@@ -317,21 +317,9 @@ def judged(assessed: Assessment, lang: str, scorer: Scorer) -> dict[str, object]
     }
 
 
-def _dangerous_hours(session: Session, arrivals: Sequence[Candidate]) -> set[datetime]:
+def _dangerous_hours(session: Session, posts: Collection[int]) -> set[datetime]:
     """The hours of those read as dangerous: their areas are looked at, whatever their narrative."""
     query = select(Reading.hour).where(
-        among(Reading.post_id, [post.post_id for post in arrivals]),
-        Reading.level >= DANGEROUS_LEVEL,
+        among(Reading.post_id, posts), Reading.level >= DANGEROUS_LEVEL
     )
     return set(session.scalars(query))
-
-
-def _candidate(post: Post, vector: NDArray[np.float32]) -> Candidate:
-    return Candidate(
-        post_id=post.id,
-        author=post.author,
-        text=post.text,
-        posted_at=post.posted_at,
-        copy_of=post.id,
-        vector=vector,
-    )

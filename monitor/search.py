@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import Session, defer, joinedload
+from sqlalchemy.orm import Session, aliased, defer, joinedload
 
 from monitor.embedding.embed import Embedder
 from monitor.embedding.vectors import SIGNS, Embedding, signs
@@ -79,9 +79,11 @@ def search(session: Session, embedder: Embedder, words: str, limit: int = 20) ->
             first.setdefault(groups[post].copy_of, post)
     shown = list(first.values())
     readings = _readings(session, shown[:limit])
-    by_words, by_meaning = set(worded), set(meant)
+    by_words, by_meaning = (
+        {groups[post].copy_of for post in posts if post in groups} for posts in (worded, meant)
+    )
     hits = [
-        Hit(readings[post], post in by_words, post in by_meaning)
+        Hit(readings[post], groups[post].copy_of in by_words, groups[post].copy_of in by_meaning)
         for post in shown[:limit]
         if post in readings  # erased in this very moment
     ]
@@ -143,7 +145,7 @@ def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32])
         )
         nearest = (
             select(Reading.post_id, distance.label("distance"))
-            .where(*indexed(), Reading.embedder == model)
+            .where(*indexed(), Reading.embedder == model, _once())
             .order_by(signs(Reading.embedding).op("<~>")(signs(cast(vector, Embedding))))
             .limit(LOOKED_AT)
             .subquery()
@@ -164,6 +166,14 @@ def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32])
         )
     near = select(nearest.c.post_id).where(nearest.c.distance < 1 - MEANS_THE_SAME)
     return list(session.scalars(near.order_by(nearest.c.distance, nearest.c.post_id)))
+
+
+def _once() -> ColumnElement[bool]:
+    """Of copies the first alone, and all where it is gone: thousands leave room for other texts."""
+    first = aliased(Reading)
+    # No EXISTS: for that, all readings might be gathered first.
+    stands = select(first.post_id).where(first.post_id == Reading.copy_of).scalar_subquery()
+    return (Reading.post_id == Reading.copy_of) | stands.is_(None)
 
 
 def indexed() -> tuple[ColumnElement[bool], ...]:

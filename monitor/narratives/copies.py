@@ -8,12 +8,11 @@ embedding while they join fewer different texts, and all that a hash of equal te
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
-from typing import Protocol
 
 import regex  # type: ignore[import-untyped, unused-ignore]
 from rensa import RMinHash  # type: ignore[import-untyped, unused-ignore]
@@ -81,15 +80,6 @@ class Fingerprint:
         return frozenset(self.words) & (numbers | _names(self._stripped))
 
 
-class Arrival(Protocol):
-    """A post as ``group_of`` needs it."""
-
-    @property
-    def post_id(self) -> int: ...
-    @property
-    def text(self) -> str: ...
-
-
 def similarity(one: Fingerprint, other: Fingerprint) -> float:
     """The part of all word pairs that both have, from SHARED_PART to 1; 0 where no copy is seen.
 
@@ -116,14 +106,14 @@ def bands_of(print_: Fingerprint) -> list[int]:
     return sorted({(first << 32 | second) - 2**63 for first, second in pairs})
 
 
-def group_of(session: Session, arrivals: Sequence[Arrival], now: datetime) -> dict[int, int]:
+def group_of(session: Session, texts: Mapping[int, str], now: datetime) -> dict[int, int]:
     """The group of copies of each new post, by post id; a post without a copy is its own group.
 
     A group's number is the id of its first known post and stays when that post is deleted. The
     posts must be stored; callers take turns. Looks at the posts of COPY_WINDOW and at the batch
     itself, in the order of the ids, with a fixed number of queries; keeps what later calls need.
     """
-    prints = {post.post_id: Fingerprint(post.text) for post in arrivals}
+    prints = {post_id: Fingerprint(text) for post_id, text in texts.items()}
     bands = {post_id: bands_of(print_) for post_id, print_ in sorted(prints.items())}
     keepers = _Keepers(session, {band for some in bands.values() for band in some}, now)
     groups = {}

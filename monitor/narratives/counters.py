@@ -4,9 +4,10 @@ Copies of one text are one voice, whoever posts them, and so are all posts of on
 has no more voices than authors, and no more than texts.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, and_, delete, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
@@ -31,10 +32,34 @@ class Moved:
     hours: set[datetime] = field(default_factory=set)  # of posts that are read as dangerous now
 
 
-def move(session: Session, moves: Mapping[int, int | None]) -> Moved:
+class _Move(NamedTuple):
+    post_id: int
+    was: int | None  # the narrative it was in
+    hour: datetime
+    posted_at: datetime
+    to: int | None
+
+
+@dataclass(frozen=True)
+class Unsaved:
+    """A post that has been read, and whose reading is saved when its place is known.
+
+    Saved before, it would be written twice, with its vector and in every index.
+    """
+
+    post_id: int
+    posted_at: datetime
+    hour: datetime
+    reading: Mapping[str, object]  # its columns, but for the narrative
+
+
+def move(
+    session: Session, moves: Mapping[int, int | None], arrivals: Sequence[Unsaved] = ()
+) -> Moved:
     """Put posts (by id) into narratives, or out of them (None), and set counts right.
 
-    The narratives exist; sizes and times of theirs follow. What was counted and has been deleted
+    ``arrivals``: those of ``moves`` whose readings are saved by this, in their places. The
+    narratives exist; sizes and times of theirs follow. What was counted and has been deleted
     since stays counted, and a post that came back from hiding was counted before, wherever that
     was: it adds nothing and takes nothing away. One that somebody is deleting at this moment stays
     where it is: never wait for a removal, it may wait for us. The caller holds the turn.
@@ -44,27 +69,40 @@ def move(session: Session, moves: Mapping[int, int | None]) -> Moved:
             *(Reading.post_id, Reading.narrative_id, Reading.hour, Post.posted_at),
         )
         .join(Post, Post.id == Reading.post_id)
-        .where(among(Reading.post_id, moves))
+        .where(among(Reading.post_id, moves.keys() - {one.post_id for one in arrivals}))
         .with_for_update(of=Reading, skip_locked=True)
     ).all()
-    rows = [row for row in held if row.narrative_id != moves[row.post_id]]
-    if not rows:
+    rows = [_Move(*row, moves[row.post_id]) for row in held]
+    rows = [row for row in rows if row.was != row.to]
+    if not (rows or arrivals):
         return Moved()
+    saved = [
+        _Move(one.post_id, None, one.hour, one.posted_at, moves[one.post_id]) for one in arrivals
+    ]
     cells = {
         (narrative, row.hour)
-        for row in rows
-        for narrative in (row.narrative_id, moves[row.post_id])
+        for row in (*rows, *saved)
+        for narrative in (row.was, row.to)
         if narrative is not None
     }
     before = _counted(session, cells)
-    _write(session, {row.post_id: moves[row.post_id] for row in rows})
+    _write(session, {row.post_id: row.to for row in rows})
+    if arrivals:
+        session.execute(
+            insert(Reading),
+            [
+                {**one.reading, "post_id": one.post_id, "hour": one.hour}
+                | {"narrative_id": moves[one.post_id]}
+                for one in arrivals
+            ],
+        )
     after = _counted(session, cells)
     gains = _gained(cells, before, after)
     _add(session, gains)
     came: dict[int, list[datetime]] = {}
     left: dict[int, list[datetime]] = {}
-    for row in rows:
-        for narrative, times in ((moves[row.post_id], came), (row.narrative_id, left)):
+    for row in (*rows, *saved):
+        for narrative, times in ((row.to, came), (row.was, left)):
             if narrative is not None:
                 times.setdefault(narrative, []).append(row.posted_at)
     return Moved(_resize(session, gains, came, left), _endangered(gains))

@@ -19,7 +19,7 @@ from monitor.embedding.embed import Embedder
 from monitor.flags.flags import warn
 from monitor.models import Departure, Endangered, HourlyCount, Narrative, Reading
 from monitor.narratives import proposals, revisions, titles
-from monitor.narratives.counters import Moved, absorb, follow, move
+from monitor.narratives.counters import Moved, Unsaved, absorb, follow, move
 from monitor.narratives.graph import NONE, Floats, Ints
 from monitor.narratives.look import STORY_POSTS, Look
 from monitor.narratives.narratives import recentre
@@ -37,13 +37,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Candidate(Unsaved):
     """A post that has been read and has no narrative yet."""
 
-    post_id: int
     author: str
     text: str
-    posted_at: datetime
     copy_of: int  # Reading.copy_of: copies of one text are placed as one
     vector: Floats  # (d,), of unit length, or zero if it could not be read
 
@@ -95,7 +93,7 @@ class Placer:
     def place(
         self, session: Session, window: Window, arrivals: Sequence[Candidate], now: datetime
     ) -> None:
-        """Place posts whose readings were saved in this turn; older ones may find their place too.
+        """Save the readings of posts in their places; older posts may find theirs too.
 
         What may rise is queued. The outermost caller commits.
         """
@@ -124,14 +122,14 @@ class Placer:
         held = window.posts()
         copied = {post.copy_of for post in posts if post.copy_of != post.post_id}
         alone = {group for group in copied if held.get(group) == NONE}
-        for group in _carried_by_many(session, alone):
+        for group in _carried_by_many(session, alone, arrivals):
             founded = window.found(group)
             change.moved |= founded.moved
             change.found_again |= founded.found_again
         # The oldest may have left the window while the batch was taken.
         held = before | change.moved
         change.moved = {post.copy_of: held[post.copy_of] for post in posts} | change.moved
-        self._apply(session, window, change, now)
+        self._apply(session, window, change, now, arrivals)
 
     def settle(
         self, session: Session, window: Window, look: Look, communities: Ints, now: datetime
@@ -147,7 +145,7 @@ class Placer:
         for story in asked & window.stories.keys():
             window.stories[story].settled = True
         change.found_again |= asked
-        self._apply(session, window, change, now, before)
+        self._apply(session, window, change, now, before=before)
         proposals.propose(session, change.propose_merge, change.propose_split, now)
         window.drop(_dissolve(session))
 
@@ -234,11 +232,13 @@ class Placer:
         window: Window,
         change: Change,
         now: datetime,
+        arrivals: Sequence[Candidate] = (),
         before: Mapping[int, int] | None = None,
     ) -> None:
         """Write what has changed: readings, counts, narratives, the log, what may rise.
 
-        ``before``: where the posts of the window were, for a considered look.
+        ``arrivals``: posts whose readings are not saved yet. ``before``: where the posts of the
+        window were, for a considered look.
         """
         target = {group: None if s == NONE else s for group, s in change.moved.items()}
         moves = {post: target[group] for post, group in self._copies(session, target)}
@@ -246,11 +246,12 @@ class Placer:
             theirs = select(Reading.post_id).where(Reading.narrative_id == old)
             moves |= {post: keeper for post in session.scalars(theirs) if post not in moves}
         follow(session, moves)
+        moves |= {post.post_id: target.get(post.copy_of) for post in arrivals}
         new = self._found(session, window, {one for one in moves.values() if one is not None}, now)
         seen = _settled(session, {*change.merged, *(before or {}).values()})
         if before is not None:
             self._log(session, change, seen, before, moves, now)
-        moved = move(session, moves)
+        moved = move(session, moves, arrivals)
         absorb(session, change.merged)
         for old, keeper in change.merged.items():
             proposals.lead(session, old, keeper)
@@ -369,17 +370,23 @@ def _narratives_of(session: Session, groups: Collection[int], embedder: str) -> 
     return {group: narrative for group, narrative in session.execute(query) if narrative}
 
 
-def _carried_by_many(session: Session, groups: Collection[int]) -> list[int]:
-    """Those groups of copies that enough accounts carry to be a narrative each."""
+def _carried_by_many(
+    session: Session, groups: Collection[int], arrivals: Sequence[Candidate]
+) -> list[int]:
+    """Those groups of copies that enough accounts, these among them, carry to be a narrative."""
+    carried: dict[int, set[str]] = {group: set() for group in sorted(groups)}
+    for post in arrivals:
+        if post.copy_of in carried:
+            carried[post.copy_of].add(post.author)
     query = (
-        select(Reading.copy_of)
+        select(Reading.copy_of, Post.author)
         .join(Post, Post.id == Reading.post_id)
         .where(Reading.copy_of.in_(groups))
-        .group_by(Reading.copy_of)
-        .having(func.count(Post.author.distinct()) >= FOUNDING_ACCOUNTS)
-        .order_by(Reading.copy_of)
+        .distinct()
     )
-    return list(session.scalars(query)) if groups else []
+    for group, author in session.execute(query) if groups else ():
+        carried[group].add(author)
+    return [group for group, authors in carried.items() if len(authors) >= FOUNDING_ACCOUNTS]
 
 
 def _settled(session: Session, stories: Collection[int]) -> set[int]:

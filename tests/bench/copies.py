@@ -18,7 +18,6 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,12 +47,6 @@ HASHES = 16
 NUMBER = re.compile(r"(?<![\w/.@])\d+(?!\w)")
 NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{3,}\b")
 COMMENTS = ("So sad this is happening:", "Wow.", "Read this", "Please share!", "I knew it -")
-
-
-@dataclass(frozen=True)
-class Arrival:
-    post_id: int
-    text: str
 
 
 Pair = tuple[str, str, str]  # what was done, a text, the text that came of it
@@ -236,13 +229,13 @@ def in_database(texts: Sequence[str]) -> None:
                     for n, text in enumerate(texts)
                 ],
             )
-        arrivals = [Arrival(n, text) for n, text in enumerate(texts)]
+        arrivals = list(enumerate(texts))
         groups: dict[int, int] = {}
 
         def run() -> None:
             for start in range(0, len(arrivals), BATCH):
                 with sessions.begin() as session:
-                    groups.update(group_of(session, arrivals[start : start + BATCH], now))
+                    groups.update(group_of(session, dict(arrivals[start : start + BATCH]), now))
 
         _, cost = timed(run, len(texts))
         with sessions() as session:

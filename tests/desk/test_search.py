@@ -15,7 +15,7 @@ from tests.desk.test_pages import furnished  # noqa: F401
 
 
 @pytest.fixture
-def posts(furnished: Wiring) -> Wiring:  # noqa: F811
+def posts(fresh_index: None, furnished: Wiring) -> Wiring:  # noqa: F811
     """The furnished desk, its posts read by the desk's own model."""
     encoder = furnished.embedder()
     with furnished.sessions.begin() as session:

@@ -26,6 +26,9 @@ OTHERS = (
 )
 
 
+pytestmark = pytest.mark.usefixtures("fresh_index")
+
+
 @pytest.fixture(scope="module")
 def encoder():
     return load_encoder(None)
@@ -159,6 +162,18 @@ def test_copies_are_shown_once(session, told, encoder):
     session.execute(text("UPDATE readings SET copy_of = :one"), {"one": posts[BRIDGE]})
     session.expire_all()
     assert len(found(session, encoder, "bridge closed")) == 1
+
+
+def test_many_copies_leave_room_for_other_texts(session, told, encoder):
+    told(*(f"bridge closed {n}" for n in range(2 * searching.LOOKED_AT)))
+    session.execute(text("UPDATE readings SET copy_of = (SELECT min(post_id) FROM readings)"))
+    posts = told(SEMANTIC, *OTHERS)
+    copy, other = search(session, encoder, "bridge closed").hits
+    assert (copy.by_words, copy.by_meaning) == (True, True)
+    assert other.reading.post_id == posts[SEMANTIC]
+    session.execute(delete(Post).where(Post.id == copy.reading.copy_of))
+    again = search(session, encoder, "viaduct shut").hits  # by meaning alone
+    assert copy.reading.copy_of in {hit.reading.copy_of for hit in again}
 
 
 def test_another_model_of_other_width_is_searched_without_the_index(session, told, now):
