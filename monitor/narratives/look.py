@@ -31,7 +31,7 @@ class Look:
 
     def communities(self) -> Ints:
         """The story of each post, numbered from 0, or NONE. Takes a while; changes nothing."""
-        found = communities(self.near, self.cosines, self.days, self.words)
+        found = communities(self.near, self.cosines, self.days, self.words, self.labels)
         for group in np.unique(found[found != NONE]):
             members = np.flatnonzero(found == group)
             authors = {self.authors[row] for row in members.tolist()}

@@ -9,13 +9,16 @@ and BERTopic where it is installed. One frozen configuration of ours for all fil
 B-cubed F, ARI and NMI (arithmetic) over the whole stream: each noise post is a cluster of its own
 in the truth, each unassigned post one in the answer. A method that assigns nothing is a line too:
 much noise makes it look good.
+
+The desk embeds no post in a language that its model does not read. Here all are embedded, like
+English; ``--readable`` leaves those out that the desk would.
 """
 
 import argparse
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -30,6 +33,7 @@ from monitor.embedding.encoder import load_encoder
 from monitor.narratives.copies import Fingerprint, bands_of, similarity
 from monitor.narratives.graph import NONE, Floats, Ints, K, leiden, nearest, neighbour_graph
 from monitor.narratives.window import Arrival, Change, Window
+from monitor.reading.languages import language_of, reads
 
 NOISE = "NOISE"
 BATCH = 256  # posts the desk reads at once
@@ -57,9 +61,11 @@ class Stream:
     noise: Ints  # 1 where a post is unrelated
 
 
-def read(path: Path) -> Stream:
+def read(path: Path, languages: Collection[str] | None = None) -> Stream:
+    """The posts of a file, with ``languages`` those that a model of these reads."""
     with path.open(encoding="utf-8") as lines:
         posts = sorted((json.loads(line) for line in lines), key=lambda post: str(post["time"]))
+    posts = [post for post in posts if reads(languages, language_of(post["text"], ""))]
     kept: dict[int, list[tuple[int, Fingerprint]]] = defaultdict(list)
     exact: dict[str, int] = {}
     texts: list[str] = []
@@ -299,10 +305,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="lines of a stream")
     parser.add_argument("--fast", action="store_true", help="leave out HDBSCAN and BERTopic")
+    parser.add_argument("--readable", action="store_true", help="in the model's languages alone")
     options = parser.parse_args(arguments)
     embedder = load_encoder(None)
     for path in options.data:
-        stream = read(path)
+        stream = read(path, embedder.languages if options.readable else None)
         vectors = embedder.embed(stream.texts)
         say(file=stream.name, posts=len(stream.original), distinct=len(stream.texts))
         ours(stream, vectors)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.narratives.graph import NONE
+from monitor.narratives.graph import NONE, K, communities, words_of
 from monitor.narratives.window import LEAST_NEW, Arrival, Change, Rules, Story, Window
 
 WIDTH = 32
@@ -172,6 +172,35 @@ def test_what_is_removed_leaves_no_trace() -> None:
     left = np.sum([vectors[post] for post in desk.members(story) - gone], axis=0)
     assert np.allclose(desk.window.centroid(story), left / np.linalg.norm(left), atol=1e-4)
     assert not gone & set(desk.window.posts())
+
+
+@pytest.mark.parametrize(
+    ("bridges", "before", "one"),
+    [
+        (14, (NONE, NONE), False),  # too little leads from one to the other
+        (14, (1, 1), True),  # but enough where they were one
+        (14, (1, 2), False),
+        (14, (1, NONE), False),
+        (4, (1, 1), False),
+        (0, (1, 1), False),
+        (32, (1, 2), True),
+    ],
+)
+def test_what_was_one_story_stays_one_more_easily(
+    bridges: int, before: tuple[int, int], one: bool
+) -> None:
+    cliques, size = 8, K + 1
+    others = [np.delete(np.arange(size), row) for row in range(size)]
+    near = np.array([some + size * clique for clique in range(cliques) for some in others])
+    for row in range(bridges):  # of the first two, each to one of the other
+        near[row, -1] = (row + size + row // size) % (2 * size)
+    was = np.repeat([*before, *[NONE] * (cliques - 2)], size)
+    found = communities(
+        *(near, np.full(near.shape, 0.8, np.float32), np.zeros(len(near))),
+        *([words_of("")] * len(near), was),
+    )
+    assert len(set(found.tolist())) == cliques - one
+    assert (found[0] == found[size]) == one
 
 
 def test_a_silent_narrative_takes_no_more_posts() -> None:
