@@ -155,12 +155,12 @@ def _write(
                 post_id=post.id,
                 posted_at=post.posted_at,
                 hour=hour_of(post.posted_at),
-                reading=_reading(post.id, vector, groups[post.id], thought, embedder, now)
+                copy_of=groups[post.id],
+                vector=vector,
+                judged=_reading(post.id, thought, embedder, now)
                 | (codings.said(coded[post.id]) if post.id in coded else {}),
                 author=post.author,
                 text=post.text,
-                copy_of=groups[post.id],
-                vector=vector,
             )
             for post, vector in zip(thought.posts, vectors, strict=True)
             if post.id in held
@@ -288,16 +288,12 @@ def _embed_all(embedder: Embedder, posts: Sequence[Post]) -> NDArray[np.float32]
     return np.array([np.zeros(d, np.float32) if row is None else row for row in rows])
 
 
-def _reading(
-    post: int, vector: Floats, group: int, thought: _Thought, embedder: Embedder, now: datetime
-) -> dict[str, object]:
-    """What a post's reading holds, but for where it belongs; ``group`` of copies."""
+def _reading(post: int, thought: _Thought, embedder: Embedder, now: datetime) -> dict[str, object]:
+    """What a post is read as: the columns of its reading that its place has no part in."""
     assessed, lang = thought.assessments[post], thought.langs[post]
     return {
-        "embedding": vector,
         "embedder": embedder.name,
         "lang": lang,
-        "copy_of": group,
         "read_at": now,
         "coding_id": None,
         **judged(assessed, lang, thought.scorer),

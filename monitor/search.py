@@ -8,7 +8,7 @@ narrative stands where its title, its centre or its best post stands.
 """
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -38,6 +38,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 RANK = 60  # as in the paper; what stands first in one list outweighs what stands low in both
 LOOKED_AT = 200  # of each list
+SCANNED = 20_000  # vectors gone past at most, where copies or deleted posts are in the way
 MEANS_THE_SAME = 0.3  # cosine of all-MiniLM-L6-v2; below, two texts have hardly a subject in common
 DIMENSIONS = SIGNS  # of the vectors that are indexed; others are compared one by one, newest ones
 UNINDEXED = 20_000
@@ -48,7 +49,7 @@ BLUESKY_PAGE = re.compile(r"https?://(?:www\.)?bsky\.app/profile/(did:[^/?#]+)/p
 
 @dataclass(frozen=True)
 class Hit:
-    """A post that was found, and whether by its words, by its meaning, or both."""
+    """A post that was found, and whether it or a copy was by words, by meaning, or both."""
 
     reading: Reading  # with post and narrative
     by_words: bool
@@ -71,23 +72,24 @@ def search(session: Session, embedder: Embedder, words: str, limit: int = 20) ->
     vector = None if '"' in words else embedder.embed([words])[0]  # who quotes wants these words
     worded = _posts_by_words(session, words)
     meant = [] if vector is None else _posts_by_meaning(session, embedder.name, vector)
-    order = fuse(worded, meant)
-    groups = _groups(session, order[: 4 * limit])
+    groups = _groups(session, {*worded, *meant})
     first: dict[int, int] = {}  # group of copies → the post that stands for it
-    for post in order:
-        if post in groups:
+    for post in (*worded, *meant):
+        if post in groups:  # else it was erased in this very moment
             first.setdefault(groups[post].copy_of, post)
-    shown = list(first.values())
-    readings = _readings(session, shown[:limit])
     by_words, by_meaning = (
-        {groups[post].copy_of for post in posts if post in groups} for posts in (worded, meant)
+        list(dict.fromkeys(groups[post].copy_of for post in posts if post in groups))
+        for posts in (worded, meant)
     )
+    order = fuse(by_words, by_meaning)
+    readings = _readings(session, [first[group] for group in order[:limit]])
     hits = [
-        Hit(readings[post], groups[post].copy_of in by_words, groups[post].copy_of in by_meaning)
-        for post in shown[:limit]
-        if post in readings  # erased in this very moment
+        Hit(readings[first[group]], group in by_words, group in by_meaning)
+        for group in order[:limit]
+        if first[group] in readings
     ]
-    of_posts = [groups[post].narrative_id for post in shown if groups[post].narrative_id]
+    told = (groups[first[group]].narrative_id for group in order)
+    of_posts = [narrative for narrative in told if narrative]
     narratives = fuse(
         _narratives_by_words(session, words),
         [] if vector is None else _narratives_by_meaning(session, embedder.name, vector),
@@ -132,7 +134,7 @@ def _posts_by_words(session: Session, words: str) -> list[int]:
 
 
 def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32]) -> list[int]:
-    """The posts whose vectors of this model are nearest, the nearest first."""
+    """The posts whose vectors of this model are nearest, the nearest first; no copies of others."""
     distance = Reading.embedding.cosine_distance(vector)
     if len(vector) == DIMENSIONS:
         # The signs of the vectors, a bit each, are indexed: a sixth of the size of the whole
@@ -140,7 +142,8 @@ def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32])
         session.execute(
             text(
                 f"SELECT set_config('hnsw.ef_search', '{LOOKED_AT}', true),"
-                " set_config('hnsw.iterative_scan', 'relaxed_order', true)"
+                " set_config('hnsw.iterative_scan', 'relaxed_order', true),"
+                f" set_config('hnsw.max_scan_tuples', '{SCANNED}', true)"
             )
         )
         nearest = (
@@ -159,7 +162,7 @@ def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32])
         )
         nearest = (
             select(Reading.post_id, distance.label("distance"))
-            .where(Reading.post_id.in_(latest), func.vector_norm(Reading.embedding) > 0)
+            .where(Reading.post_id.in_(latest), func.vector_norm(Reading.embedding) > 0, _once())
             .order_by(distance)
             .limit(LOOKED_AT)
             .subquery()
@@ -169,11 +172,15 @@ def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32])
 
 
 def _once() -> ColumnElement[bool]:
-    """Of copies the first alone, and all where it is gone: thousands leave room for other texts."""
+    """Of copies the first alone, where it can be found: thousands leave room for other texts."""
     first = aliased(Reading)
     # No EXISTS: for that, all readings might be gathered first.
-    stands = select(first.post_id).where(first.post_id == Reading.copy_of).scalar_subquery()
-    return (Reading.post_id == Reading.copy_of) | stands.is_(None)
+    stands = select(first.post_id).where(
+        first.post_id == Reading.copy_of,
+        first.embedder == Reading.embedder,
+        func.vector_norm(first.embedding) > 0,
+    )
+    return (Reading.post_id == Reading.copy_of) | stands.scalar_subquery().is_(None)
 
 
 def indexed() -> tuple[ColumnElement[bool], ...]:
@@ -214,7 +221,7 @@ def _narratives_by_meaning(session: Session, model: str, vector: NDArray[np.floa
     return list(session.scalars(query))
 
 
-def _groups(session: Session, posts: Sequence[int]) -> dict[int, Any]:
+def _groups(session: Session, posts: Collection[int]) -> dict[int, Any]:
     """By post the group of copies it is of, and its narrative."""
     columns = (Reading.post_id, Reading.copy_of, Reading.narrative_id)
     rows = session.execute(select(*columns).where(among(Reading.post_id, posts)))

@@ -1,4 +1,6 @@
-"""Posts, voices, dangerous and alarming voices of each narrative in each hour: for the spikes.
+"""Where posts belong, written with what is counted of them in each hour: for the spikes.
+
+Counted are posts, voices, dangerous and alarming voices of each narrative.
 
 Copies of one text are one voice, whoever posts them, and so are all posts of one author: an hour
 has no more voices than authors, and no more than texts.
@@ -15,6 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import count
 
 from monitor.models import DANGEROUS_LEVEL, HourlyCount, Narrative, Reading
+from monitor.narratives.graph import Floats
 from monitor.reading.incitement import ALARMING_LEVEL
 from sources.db import UTCDateTime, among, unnested
 from sources.models import Post
@@ -50,7 +53,9 @@ class Unsaved:
     post_id: int
     posted_at: datetime
     hour: datetime
-    reading: Mapping[str, object]  # its columns, but for the narrative
+    copy_of: int  # Reading.copy_of: copies of one text are placed as one
+    vector: Floats  # (d,), of unit length, or zero if it could not be read
+    judged: Mapping[str, object]  # the columns of its reading beside these, but for the narrative
 
 
 def move(
@@ -64,44 +69,37 @@ def move(
     was: it adds nothing and takes nothing away. One that somebody is deleting at this moment stays
     where it is: never wait for a removal, it may wait for us. The caller holds the turn.
     """
+    fresh = {one.post_id for one in arrivals}
     held = session.execute(
         select(
             *(Reading.post_id, Reading.narrative_id, Reading.hour, Post.posted_at),
         )
         .join(Post, Post.id == Reading.post_id)
-        .where(among(Reading.post_id, moves.keys() - {one.post_id for one in arrivals}))
+        .where(among(Reading.post_id, moves.keys() - fresh))
         .with_for_update(of=Reading, skip_locked=True)
     ).all()
     rows = [_Move(*row, moves[row.post_id]) for row in held]
-    rows = [row for row in rows if row.was != row.to]
-    if not (rows or arrivals):
-        return Moved()
-    saved = [
+    rows += [
         _Move(one.post_id, None, one.hour, one.posted_at, moves[one.post_id]) for one in arrivals
     ]
+    rows = [row for row in rows if row.was != row.to]
     cells = {
         (narrative, row.hour)
-        for row in (*rows, *saved)
+        for row in rows
         for narrative in (row.was, row.to)
         if narrative is not None
     }
-    before = _counted(session, cells)
-    _write(session, {row.post_id: row.to for row in rows})
-    if arrivals:
-        session.execute(
-            insert(Reading),
-            [
-                {**one.reading, "post_id": one.post_id, "hour": one.hour}
-                | {"narrative_id": moves[one.post_id]}
-                for one in arrivals
-            ],
-        )
+    before = _counted(session, cells) if cells else {}
+    _write(session, {row.post_id: row.to for row in rows if row.post_id not in fresh})
+    _save(session, arrivals, moves)
+    if not cells:
+        return Moved()
     after = _counted(session, cells)
     gains = _gained(cells, before, after)
     _add(session, gains)
     came: dict[int, list[datetime]] = {}
     left: dict[int, list[datetime]] = {}
-    for row in (*rows, *saved):
+    for row in rows:
         for narrative, times in ((row.to, came), (row.was, left)):
             if narrative is not None:
                 times.setdefault(narrative, []).append(row.posted_at)
@@ -172,6 +170,23 @@ def follow(session: Session, posts: Collection[int] | None = None) -> None:
         left = left.where(among(Reading.post_id, posts), Narrative.merged_into.is_not(None))
     held = session.execute(left.with_for_update(of=Reading, skip_locked=True)).all()
     _write(session, dict(held))
+
+
+def _save(session: Session, arrivals: Sequence[Unsaved], moves: Mapping[int, int | None]) -> None:
+    rows = [
+        {
+            **one.judged,
+            "post_id": one.post_id,
+            "embedding": one.vector,
+            "copy_of": one.copy_of,
+            "hour": one.hour,
+            "narrative_id": moves[one.post_id],
+        }
+        for one in arrivals
+    ]
+    if rows:
+        # All columns in all rows, or it were a statement wherever one without a narrative follows.
+        session.execute(insert(Reading).execution_options(render_nulls=True), rows)
 
 
 def _write(session: Session, moves: Mapping[int, int | None]) -> None:

@@ -1,4 +1,4 @@
-"""A considered look at the window: which posts are stories, whatever was thought before."""
+"""A considered look at the window: which posts are stories, hardly swayed by the last look."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

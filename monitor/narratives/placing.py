@@ -20,7 +20,7 @@ from monitor.flags.flags import warn
 from monitor.models import Departure, Endangered, HourlyCount, Narrative, Reading
 from monitor.narratives import proposals, revisions, titles
 from monitor.narratives.counters import Moved, Unsaved, absorb, follow, move
-from monitor.narratives.graph import NONE, Floats, Ints
+from monitor.narratives.graph import NONE, Ints
 from monitor.narratives.look import STORY_POSTS, Look
 from monitor.narratives.narratives import recentre
 from monitor.narratives.turns import stamp_of, take_turn, write_stamp
@@ -42,8 +42,6 @@ class Candidate(Unsaved):
 
     author: str
     text: str
-    copy_of: int  # Reading.copy_of: copies of one text are placed as one
-    vector: Floats  # (d,), of unit length, or zero if it could not be read
 
 
 class Placer:
@@ -373,7 +371,7 @@ def _narratives_of(session: Session, groups: Collection[int], embedder: str) -> 
 def _carried_by_many(
     session: Session, groups: Collection[int], arrivals: Sequence[Candidate]
 ) -> list[int]:
-    """Those groups of copies that enough accounts, these among them, carry to be a narrative."""
+    """Those groups of copies that enough accounts carry to be a narrative; arrivals count too."""
     carried: dict[int, set[str]] = {group: set() for group in sorted(groups)}
     for post in arrivals:
         if post.copy_of in carried:

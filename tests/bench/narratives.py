@@ -65,7 +65,8 @@ def read(path: Path, languages: Collection[str] | None = None) -> Stream:
     """The posts of a file, with ``languages`` those that a model of these reads."""
     with path.open(encoding="utf-8") as lines:
         posts = sorted((json.loads(line) for line in lines), key=lambda post: str(post["time"]))
-    posts = [post for post in posts if reads(languages, language_of(post["text"], ""))]
+    if languages is not None:
+        posts = [post for post in posts if reads(languages, language_of(post["text"], ""))]
     kept: dict[int, list[tuple[int, Fingerprint]]] = defaultdict(list)
     exact: dict[str, int] = {}
     texts: list[str] = []

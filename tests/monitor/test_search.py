@@ -176,6 +176,21 @@ def test_many_copies_leave_room_for_other_texts(session, told, encoder):
     assert copy.reading.copy_of in {hit.reading.copy_of for hit in again}
 
 
+@pytest.mark.parametrize("unread", ["embedder = 'another'", "embedding = '[0,0,0]'"])
+def test_a_copy_is_found_where_the_first_cannot_be(session, told, encoder, unread):
+    posts = told(SEMANTIC, SEMANTIC.upper(), *OTHERS)
+    first = posts[SEMANTIC]
+    session.execute(
+        text("UPDATE readings SET copy_of = :one WHERE post_id <= :one + 1"), {"one": first}
+    )
+    (hit,) = search(session, encoder, "bridge closed").hits
+    assert hit.reading.post_id == first
+    session.execute(text(f"UPDATE readings SET {unread} WHERE post_id = :one"), {"one": first})
+    session.expire_all()
+    (hit,) = search(session, encoder, "bridge closed").hits
+    assert hit.reading.post_id == posts[SEMANTIC.upper()]
+
+
 def test_another_model_of_other_width_is_searched_without_the_index(session, told, now):
     class Narrow:
         name, languages = "narrow", None
