@@ -8,9 +8,11 @@ touches them until the coding is undone. A post that is hidden and comes back is
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import md5
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Text, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
 
 from monitor.coding.cases import shared_run
@@ -246,7 +248,9 @@ def _in_its_words(session: Session, reading: Reading) -> Sequence[int]:
 
 def _says(texts: set[str]) -> ColumnElement[bool]:
     """By the index over hashes, and then by the words themselves."""
-    return func.md5(Post.text).in_([func.md5(text) for text in texts]) & Post.text.in_(texts)
+    hashes = [md5(text.encode(), usedforsecurity=False).hexdigest() for text in texts]
+    words, keys = (any_(literal(list(some), ARRAY(Text))) for some in (texts, hashes))
+    return (func.md5(Post.text) == keys) & (Post.text == words)
 
 
 def _proposal(reading: Reading) -> dict[str, Any]:
