@@ -258,6 +258,6 @@ def unreachable(session: Session, mails: bool) -> list[Person]:
                 or_(Person.id.in_(roles), Person.id.in_(listed)),
                 Person.id.not_in(reached),
             )
-            .order_by(Person.name)
+            .order_by(Person.name, Person.id)
         )
     )

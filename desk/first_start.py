@@ -102,7 +102,7 @@ def first_administrator(session: Session, now: datetime) -> str | None:
     """A sign-in token for the administrator who has never set a password, if there is one."""
     admins = select(Person).join(RoleGrant, RoleGrant.person_id == Person.id)
     admins = admins.where(RoleGrant.role == "admin", RoleGrant.revoked_at.is_(None))
-    known = list(session.scalars(admins).unique())
+    known = list(session.scalars(admins.order_by(Person.id)).unique())
     if any(person.password_hash for person in known):
         return None
     person = known[0] if known else _make_administrator(session, now)

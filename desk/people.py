@@ -97,7 +97,7 @@ def _holders(session: Session, role: str) -> list[Person]:
         select(Person)
         .join(RoleGrant, RoleGrant.person_id == Person.id)
         .where(RoleGrant.role == role, RoleGrant.revoked_at.is_(None), Person.left_at.is_(None))
-        .order_by(Person.name)
+        .order_by(Person.name, Person.id)
     )
     return list(session.scalars(query).unique())
 

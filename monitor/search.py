@@ -116,7 +116,8 @@ def post_at(session: Session, address: str) -> Post | None:
         uri = f"at://{page[1]}/app.bsky.feed.post/{page[2]}"
     if uri:
         names.append((Post.platform == "bluesky") & (Post.uri == uri))
-    return session.scalars(select(Post).where(or_(*names)).limit(1)).first()
+    found = session.scalars(select(Post).where(or_(*names)))
+    return min(found, key=lambda post: post.id, default=None)
 
 
 def _posts_by_words(session: Session, words: str) -> list[int]:

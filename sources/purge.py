@@ -158,6 +158,7 @@ class Purger:
                     *(getattr(Post, name) for name in CONTENT),
                     *(asked, literal(why), literal(now), Post.id == any_(counted)),
                 ).where(Post.id.in_(ids), Post.uri.startswith(prefix, autoescape=True))
+                moved = moved.order_by(Post.id)  # as they come back
                 session.execute(
                     insert(HiddenPost)
                     .from_select([*CONTENT, "watches", "reason", "hidden_at", "counted"], moved)
@@ -182,7 +183,7 @@ class Purger:
             HiddenPost.platform == platform, _begins(HiddenPost, prefixes)
         )
         back = session.scalars(theirs.returning(HiddenPost)).all()
-        for hidden in back:
+        for hidden in sorted(back, key=lambda one: one.id):
             values = {name: getattr(hidden, name) for name in CONTENT}
             post_id = session.scalar(
                 insert(Post)

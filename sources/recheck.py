@@ -70,7 +70,7 @@ def _due(session: Session, platform: str, before: datetime, limit: int) -> list[
         session.scalars(
             select(Post.uri)
             .where(Post.platform == platform, Post.checked_at < before)
-            .order_by(Post.checked_at)
+            .order_by(Post.checked_at, Post.id)
             .limit(limit)
         )
     )

@@ -226,7 +226,7 @@ def _last_read(session: Session) -> Iterator[tuple[Said, datetime]]:
     # No older than what passed is held: else the share of what was kept would seem larger.
     since = select(func.min(PassingPost.collected_at)).scalar_subquery()
     both = union_all(_read_of(PassingPost), _read_of(Post)).subquery()
-    newest_first = (both.c.collected_at.desc(), both.c.id.desc())
+    newest_first = (both.c.collected_at.desc(), both.c.id.desc(), both.c.uri)
     told: set[tuple[str, str]] = set()
     for _, uri, platform, source_id, lang, card, text, at in session.execute(
         select(both)

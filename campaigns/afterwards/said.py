@@ -156,7 +156,7 @@ def _put_right(session: Session, told: list[Said]) -> list[Said]:
         .join(Correction, Correction.corrects_id == earlier.c.message_id)
         .join(later, later.c.message_id == Correction.message_id)
         .where(or_(earlier.c.key.in_(keys), later.c.key.in_(keys)))
-        .order_by(Correction.at)
+        .order_by(Correction.at, Correction.message_id)
     ).all()
     newer = dict(iter(pairs))
     older = {after: before for before, after in pairs}

@@ -89,6 +89,7 @@ def _compare(
             .selectinload(Contact.addresses)
             .selectinload(ContactAddress.consents)
         )
+        .order_by(ContactAddress.id)
     )
     owners: dict[int, dict[str, ContactAddress]] = defaultdict(dict)  # by place in ``good``
     places = {id(one): number for number, one in enumerate(good)}

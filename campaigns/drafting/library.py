@@ -78,7 +78,9 @@ def earlier(
 def voices_heard(session: Session) -> list[Voice]:
     """The voices in whose name something was published, by name."""
     heard = select(Account.voice_id).join(Delivery).where(Delivery.state == "published")
-    return list(session.scalars(select(Voice).where(Voice.id.in_(heard)).order_by(Voice.name)))
+    return list(
+        session.scalars(select(Voice).where(Voice.id.in_(heard)).order_by(Voice.name, Voice.id))
+    )
 
 
 def templates(session: Session) -> list[Template]:

@@ -441,4 +441,4 @@ def all_submissions(session: Session) -> list[MessageVersion]:
             ),
         )
     )
-    return sorted(waiting, key=lambda version: send_time(version.content))
+    return sorted(waiting, key=lambda version: (send_time(version.content), version.id))

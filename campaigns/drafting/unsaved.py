@@ -54,6 +54,6 @@ def also_writing(session: Session, message: Message, by: int, now: datetime) -> 
                 UnsavedWords.by != by,
                 UnsavedWords.at > now - STILL_WRITING,
             )
-            .order_by(UnsavedWords.at.desc())
+            .order_by(UnsavedWords.at.desc(), UnsavedWords.by)
         )
     )

@@ -93,9 +93,8 @@ def _gather(session: Session, now: datetime) -> None:
     """Bind what is due for a digest together, one for each channel."""
     items: dict[Channel, list[Notice]] = defaultdict(list)
     due = (Notice.gathered, Notice.state == "scheduled", Notice.due_at <= now)
-    for item in session.scalars(
-        select(Notice).where(*due, Notice.digest_id.is_(None)).options(joinedload(Notice.channel))
-    ):
+    waiting = select(Notice).where(*due, Notice.digest_id.is_(None)).order_by(Notice.id)
+    for item in session.scalars(waiting.options(joinedload(Notice.channel))):
         items[item.channel].append(item)
     for channel, some in items.items():
         level = max(item.level for item in some)

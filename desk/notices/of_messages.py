@@ -76,9 +76,8 @@ def of_releases(session: Session, held: list[Channel], now: datetime) -> Iterato
     """For each release in an emergency, a notice to every channel of its leader, by night too."""
     lately = (Release.released_at > now - RECENT, Release.review.is_(None))
     version = joinedload(Release.version).joinedload(MessageVersion.message)
-    released = session.scalars(
-        select(Release).where(*lately).options(version.joinedload(Message.voice))
-    ).all()
+    query = select(Release).where(*lately).options(version.joinedload(Message.voice))
+    released = session.scalars(query.order_by(Release.id)).all()
     made = select(Notice.channel_id, Notice.release_id).where(
         Notice.release_id.in_([one.id for one in released])
     )

@@ -26,7 +26,8 @@ def of_flags(
 ) -> Iterator[Notice]:
     """For each open flag, a notice to every channel that should hear of it and has not."""
     fresh = or_(Flag.kind != "spike", Flag.raised_at > now - RECENT)
-    flags = session.scalars(select(Flag).where(~Flag.decision.has(), fresh)).all()
+    open_ = select(Flag).where(~Flag.decision.has(), fresh)
+    flags = session.scalars(open_.order_by(Flag.id)).all()
     ids = [flag.id for flag in flags]
     made = select(Notice.channel_id, Notice.flag_id).where(Notice.flag_id.in_(ids))
     known = {(channel_id, flag_id) for channel_id, flag_id in session.execute(made)}
@@ -73,6 +74,7 @@ def of_alerts(
             selectinload(Alert.recipients),
             joinedload(Alert.outcome),
         )
+        .order_by(Alert.id)
     ).all()
     ids = [message.id for alert in alerts for message in alert.messages]
     made: dict[tuple[int, int], list[Notice]] = defaultdict(list)  # by person and message
@@ -176,9 +178,8 @@ def of_passkeys(session: Session, held: list[Channel], now: datetime) -> Iterato
     """For each passkey that was added or taken, a notice to its person by every channel: somebody
     else may have done it with a session that was left open. By night too."""
     since = now - RECENT
-    keys = session.scalars(
-        select(Passkey).where(or_(Passkey.added_at > since, Passkey.removed_at > since))
-    ).all()
+    lately = or_(Passkey.added_at > since, Passkey.removed_at > since)
+    keys = session.scalars(select(Passkey).where(lately).order_by(Passkey.id)).all()
     made = select(Notice.channel_id, Notice.passkey_id, Notice.kind).where(
         Notice.passkey_id.in_([one.id for one in keys])
     )

@@ -41,7 +41,7 @@ def _voices_of(visit: Visit) -> list[Voice]:
         visit.session.scalars(
             select(Voice)
             .where(Voice.leader_id == visit.person.id, Voice.id.in_(by_hand))
-            .order_by(Voice.name)
+            .order_by(Voice.name, Voice.id)
         )
     )
 

@@ -102,6 +102,7 @@ def escalate(session: Session, now: datetime) -> list[AlertRecipient]:
             ~Alert.outcome.has(), ~Alert.recipients.any(AlertRecipient.acknowledged_at.is_not(None))
         )
         .options(selectinload(Alert.recipients), selectinload(Alert.alert_list))
+        .order_by(Alert.id)
         .with_for_update(skip_locked=True)
     ).all()
     added: list[AlertRecipient] = []

@@ -216,7 +216,7 @@ def agreement(session: Session) -> list[Agreement]:
         )
         .where(Coding.undone_at.is_(None), Coding.proposed_by != NOT_SCORED, ~replaced.exists())
         .group_by(Coding.proposed_by)
-        .order_by(func.max(Coding.at).desc())
+        .order_by(func.max(Coding.at).desc(), Coding.proposed_by)
     )
     return [Agreement(*row) for row in rows]
 

@@ -184,7 +184,10 @@ def list_narratives(
         .outerjoin(Flag, Flag.id == latest)
         .where(*standing(), put_away if dismissed else ~put_away)
         .options(joinedload(Flag.decision))
-        .order_by(is_open.desc(), highest.desc(), share.desc(), Narrative.last_post_at.desc())
+        .order_by(
+            *(is_open.desc(), highest.desc(), share.desc()),
+            *(Narrative.last_post_at.desc(), Narrative.id.desc()),
+        )
         .limit(limit)
     )
     return [NarrativeRow(*row) for row in rows]
@@ -229,7 +232,7 @@ def _with_near(limit: int) -> Select[Any, Any]:
         select(compared.id, distance.label("distance"))
         .join_from(few, compared, compared.id == few.c.id)
         .where(distance < 1 - NEAR)
-        .order_by(distance)
+        .order_by(distance, compared.id)
         .limit(limit)
         .correlate(Narrative)
         .lateral("nearest")
@@ -241,7 +244,7 @@ def _with_near(limit: int) -> Select[Any, Any]:
         .outerjoin(found, found.id == nearest.c.id)
         .where(Narrative.id == NARRATIVE)
         .options(defer(found.centroid))
-        .order_by(nearest.c.distance)
+        .order_by(nearest.c.distance, found.id)
     )
 
 

@@ -80,7 +80,7 @@ def _said(session: Session, narrative: Narrative) -> tuple[Sequence[str], Sequen
         select(Post.text)
         .join(Reading, Reading.post_id == Post.id)
         .where(Reading.narrative_id == narrative.id)
-        .order_by(Post.posted_at.desc())
+        .order_by(Post.posted_at.desc(), Post.id.desc())
         .limit(SAMPLED)
     ).all()
     others = session.scalars(

@@ -148,7 +148,7 @@ def _told(since: datetime, now: datetime, ahead: datetime) -> CompoundSelect[Any
         newest(_situations(since, now)),
         newest(_revisions(since, now)),
         events.where(triggers.touching(now, ahead)),
-    ).order_by("at", "turn")
+    ).order_by("at", "turn", "key")
 
 
 def row_of(kind: str, key: Any, name: Any, what: Any, at: Any, **more: Any) -> Select[Any]:

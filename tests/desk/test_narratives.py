@@ -307,7 +307,8 @@ def test_a_page_of_a_narrative_takes_few_statements(
 
 def test_places_are_drawn_and_told_in_words(told: Wiring, cast: Cast, client: Client) -> None:
     with told.sessions.begin() as session:
-        ids = session.scalars(select(Reading.post_id).where(Reading.narrative_id == 1)).all()
+        theirs = select(Reading.post_id).where(Reading.narrative_id == 1)
+        ids = session.scalars(theirs.order_by(Reading.post_id)).all()
         session.add_all(PostCounty(post_id=one, fips="08031") for one in ids[:4])
     maya = client(cast.monitor)
     maya.timeout = 120

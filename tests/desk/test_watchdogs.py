@@ -85,7 +85,8 @@ def test_what_is_found_at_once_comes_as_one(
     session: Session, approval: Approval, now: datetime
 ) -> None:
     announce(session, ZONE, now + HOUR + OVERDUE)
-    digests = session.scalars(select(Notice).where(Notice.kind == "digest")).all()
+    query = select(Notice).where(Notice.kind == "digest").order_by(Notice.id)
+    digests = session.scalars(query).all()
     assert [(one.channel.person.name, len(one.items)) for one in digests] == [
         ("Carl", 2),
         ("Cora", 2),
