@@ -173,7 +173,10 @@ def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32])
 
 
 def _once() -> ColumnElement[bool]:
-    """Of copies the first alone, where it can be found: thousands leave room for other texts."""
+    """Of copies the first alone, where it can be found: hundreds leave room for other texts.
+
+    Thousands do not yet: in the index they lead to one another and nowhere else.
+    """
     first = aliased(Reading)
     # No EXISTS: for that, all readings might be gathered first.
     stands = select(first.post_id).where(
