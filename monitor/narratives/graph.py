@@ -33,9 +33,9 @@ CORE_DEGREE = 3  # neighbours at CORE that make a post dense
 RESOLUTION = 6.0
 JOIN_SHARE = 0.05  # of the smaller community's weight that leads to the other; 0.02 to 0.08 alike
 EXPECTED_SHARE = 0.2  # of the weight that chance would lead to the larger one
-# ... and nothing of it is taken off where both were one story before: what everybody talks about
-# does not fall apart over a phase of it. By the desk's figures T26 is settled at 0.735 so and at
-# 0.712 without, with fewer changes of mind; mixes of many small stories lose 0.004.
+# Where both were one story before, chance is not taken off: what everybody talks about does not
+# fall apart over a phase of it. T26 settled 0.735 so and 0.712 without, with fewer changes of mind;
+# mixes of many small stories lose 0.004.
 VOTE = 0.44  # least cosine of a neighbour that has a vote; 0.40 pulls in more noise
 VOTE_SHARE = 0.5  # of the K neighbours that must agree; plain "nearest" pulls in twice the noise
 SILENCE_DAYS = 7.0  # a story that says nothing for so long has ended: T26 0.66 without, 0.74 with

@@ -1,5 +1,6 @@
 """What the window holds and what the tables hold is one, whoever writes and whatever fails."""
 
+import re
 from datetime import timedelta
 
 import numpy as np
@@ -81,6 +82,22 @@ def test_two_workers_and_a_person_take_turns(town):
         assert worker.where(late) == {bridge}
         worker.look()
         worker.check()
+
+
+def test_what_is_read_is_written_once_where_it_belongs(town):
+    bridge = town.gather("bridge")
+    posts = [town.tell(topic)[0] for topic in ("bridge", "school", "bridge", "ferry", "bridge")]
+    engine, sent = town.sessions.kw["bind"], []
+
+    def note(connection, cursor, statement, *rest):
+        sent.extend(re.findall(r"^(INSERT INTO|UPDATE) readings\b", statement))
+
+    event.listen(engine, "before_cursor_execute", note)
+    town.read()
+    event.remove(engine, "before_cursor_execute", note)
+    assert sent == ["INSERT INTO"]  # of those with a narrative and those without
+    assert [town.narrative_of(post) for post in posts] == [bridge, None, bridge, None, bridge]
+    town.check()
 
 
 def test_what_failed_after_its_turn_is_as_if_it_had_not_been(town):
