@@ -20,7 +20,7 @@ from monitor.embedding.embed import PACKAGED_NAME, Embedder
 from monitor.flags import life_safety
 from monitor.flags.flags import warn
 from monitor.models import DANGEROUS_LEVEL, Departure, PostCounty, Reading
-from monitor.narratives.copies import group_of
+from monitor.narratives.copies import copies_of
 from monitor.narratives.graph import Floats
 from monitor.narratives.narratives import hour_of
 from monitor.narratives.placing import Candidate, Placer
@@ -148,14 +148,15 @@ def _write(
         missed = {pair for pair in thought.missed if pair[0] in held}
         held -= let_go(session, missed, thought.unasked & held)
         texts = {post.id: post.text for post in thought.posts if post.id in held}
-        groups = group_of(session, texts, now)
+        copies = copies_of(session, texts, now)
         coded = codings.standing(session, texts)
         arrivals = [
             Candidate(
                 post_id=post.id,
                 posted_at=post.posted_at,
                 hour=hour_of(post.posted_at),
-                copy_of=groups[post.id],
+                copy_of=copies[post.id].of,
+                repeat=copies[post.id].repeat,
                 vector=vector,
                 judged=_reading(post.id, thought, embedder, now)
                 | (codings.said(coded[post.id]) if post.id in coded else {}),

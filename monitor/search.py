@@ -173,10 +173,7 @@ def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32])
 
 
 def _once() -> ColumnElement[bool]:
-    """Of copies the first alone, where it can be found: hundreds leave room for other texts.
-
-    Thousands do not yet: in the index they lead to one another and nowhere else.
-    """
+    """Of copies the first alone, where it can be found: they leave room for other texts."""
     first = aliased(Reading)
     # No EXISTS: for that, all readings might be gathered first.
     stands = select(first.post_id).where(
@@ -190,6 +187,7 @@ def _once() -> ColumnElement[bool]:
 def indexed() -> tuple[ColumnElement[bool], ...]:
     """What the index of signs holds: its condition, word for word."""
     return (
+        ~Reading.repeat,
         func.vector_dims(Reading.embedding, type_=Integer) == text(str(DIMENSIONS)),
         func.vector_norm(Reading.embedding, type_=Float) > text("0"),
     )

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     Text,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -45,7 +46,10 @@ class Reading(Base):
             "ix_readings_signs",
             text("(binary_quantize(embedding)::bit(384)) bit_hamming_ops"),
             postgresql_using="hnsw",
-            postgresql_where=text("vector_dims(embedding) = 384 AND vector_norm(embedding) > 0"),
+            # Of thousands that are alike, each would lead to the others, and none of them further.
+            postgresql_where=text(
+                "NOT repeat AND vector_dims(embedding) = 384 AND vector_norm(embedding) > 0"
+            ),
         ),
     )
 
@@ -74,6 +78,9 @@ class Reading(Base):
     copy_of: Mapped[int] = mapped_column(
         BigInteger, default=lambda insert: insert.get_current_parameters()["post_id"]
     )
+    # Others stand for it where meaning is searched: its copies, or posts of as few and the same
+    # words (copies.KEEPERS).
+    repeat: Mapped[bool] = mapped_column(default=False, server_default=false())
     hour: Mapped[datetime]  # the full hour in which the post was made: where it is counted
     read_at: Mapped[datetime]
     post: Mapped[Post] = relationship()

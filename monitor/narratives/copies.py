@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from hashlib import blake2b
 from itertools import pairwise
+from typing import NamedTuple
 
 import regex  # type: ignore[import-untyped, unused-ignore]
 from rensa import RMinHash  # type: ignore[import-untyped, unused-ignore]
@@ -35,8 +37,8 @@ SHARED_PAIRS = 5
 BANDS = 5
 SEED = 1  # any, but the same in every process
 MAX_MET = 16  # the latest posts looked at in one band: a slogan's band holds thousands
-# A group is represented by this many posts a day, not by all: ten thousand copies cost no more
-# than a few, and the group lives on when one of them is deleted.
+# A group is represented by this many posts a day, not by all, here and where meaning is searched:
+# ten thousand copies cost no more than a few, and the group lives on when one of them is deleted.
 KEEPERS = 4
 KEEPER_TIME = timedelta(days=1)
 COMPARED_CHARS = 10_000  # of a long article the beginning tells
@@ -73,6 +75,16 @@ class Fingerprint:
         self.words = _words(self._stripped)
         self.pairs = frozenset(f"{first} {second}" for first, second in pairwise(self.words))
 
+    @property
+    def is_short(self) -> bool:
+        """Whether many say this on their own: then nobody's text is a copy of another's."""
+        return len(self.pairs) < SHARED_PAIRS
+
+    @property
+    def whole(self) -> str:
+        """All its words, or its signs where it has none ("👏👏"); empty if it is but links."""
+        return " ".join(self.words) or self._stripped.strip()
+
     @cached_property
     def facts(self) -> frozenset[str]:
         """Those words that are numbers or names: needed for likely copies only, and dear."""
@@ -95,10 +107,22 @@ def similarity(one: Fingerprint, other: Fingerprint) -> float:
     return shared / union
 
 
+class Copy(NamedTuple):
+    """What one post is a copy of."""
+
+    of: int  # the group of copies: the id of its first known post, its own if it is no copy
+    repeat: bool  # KEEPERS others were read within KEEPER_TIME, of this group or with these words
+
+
 def bands_of(print_: Fingerprint) -> list[int]:
-    """The keys (signed, 64 bit) of a text, BANDS of them, or none if it is too short."""
-    if len(print_.pairs) < SHARED_PAIRS:
-        return []
+    """The keys (signed, 64 bit) of a text: BANDS of them, one if it is short, none if it is empty.
+
+    Short texts have their key in common if they have all words in common.
+    """
+    if print_.is_short:
+        whole = print_.whole.encode()
+        key = blake2b(whole, digest_size=8, person=b"short").digest()
+        return [int.from_bytes(key, signed=True)] if whole else []
     minhash = RMinHash(num_perm=2 * BANDS, seed=SEED)
     minhash.update(list(print_.pairs))
     hashes = minhash.digest()
@@ -106,8 +130,8 @@ def bands_of(print_: Fingerprint) -> list[int]:
     return sorted({(first << 32 | second) - 2**63 for first, second in pairs})
 
 
-def group_of(session: Session, texts: Mapping[int, str], now: datetime) -> dict[int, int]:
-    """The group of copies of each new post, by post id; a post without a copy is its own group.
+def copies_of(session: Session, texts: Mapping[int, str], now: datetime) -> dict[int, Copy]:
+    """What each new post is a copy of, by post id.
 
     A group's number is the id of its first known post and stays when that post is deleted. The
     posts must be stored; callers take turns. Looks at the posts of COPY_WINDOW and at the batch
@@ -116,11 +140,11 @@ def group_of(session: Session, texts: Mapping[int, str], now: datetime) -> dict[
     prints = {post_id: Fingerprint(text) for post_id, text in texts.items()}
     bands = {post_id: bands_of(print_) for post_id, print_ in sorted(prints.items())}
     keepers = _Keepers(session, {band for some in bands.values() for band in some}, now)
-    groups = {}
+    copies = {}
     for post_id, of_post in bands.items():
-        groups[post_id] = keepers.take(post_id, prints[post_id], of_post) if of_post else post_id
+        copies[post_id] = keepers.take(post_id, prints[post_id], of_post)
     keepers.save()
-    return groups
+    return copies
 
 
 def forget_old(session: Session, now: datetime) -> int:
@@ -155,20 +179,22 @@ class _Keepers:
             keeper = _Keeper(row.post_id, row.group_id, row.read_at, prints[row.post_id])
             self._by_band.setdefault(row.band, []).append(keeper)
 
-    def take(self, post_id: int, print_: Fingerprint, bands: Sequence[int]) -> int:
-        """The group of one more post, which becomes a keeper if its group needs one."""
+    def take(self, post_id: int, print_: Fingerprint, bands: Sequence[int]) -> Copy:
+        """What one more post is a copy of; it becomes a keeper if its group needs one."""
         met = {k.post_id: k for band in bands for k in self._by_band.get(band, ())}
         met.pop(post_id, None)  # read once more, perhaps with another text
         near = [(similarity(print_, k.print), -k.group_id) for k in met.values()]
         alike, group_id = max(near, default=(0.0, 0))
         group_id = -group_id if alike else post_id
         recent = (k for k in met.values() if k.read_at > self._now - KEEPER_TIME)
-        if sum(k.group_id == group_id for k in recent) < KEEPERS:
+        # Whom a short text meets has all its words, and is nevertheless no copy.
+        standing = sum(print_.is_short or k.group_id == group_id for k in recent)
+        if standing < KEEPERS:
             keeper = _Keeper(post_id, group_id, self._now, print_)
             for band in bands:
                 self._by_band.setdefault(band, []).append(keeper)
                 self._new.append((band, keeper))
-        return group_id
+        return Copy(group_id, standing >= KEEPERS)
 
     def save(self) -> None:
         """Write the new keepers' bands."""

@@ -54,6 +54,7 @@ class Unsaved:
     posted_at: datetime
     hour: datetime
     copy_of: int  # Reading.copy_of: copies of one text are placed as one
+    repeat: bool  # Reading.repeat
     vector: Floats  # (d,), of unit length, or zero if it could not be read
     judged: Mapping[str, object]  # the columns of its reading beside these, but for the narrative
 
@@ -179,6 +180,7 @@ def _save(session: Session, arrivals: Sequence[Unsaved], moves: Mapping[int, int
             "post_id": one.post_id,
             "embedding": one.vector,
             "copy_of": one.copy_of,
+            "repeat": one.repeat,
             "hour": one.hour,
             "narrative_id": moves[one.post_id],
         }

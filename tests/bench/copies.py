@@ -32,9 +32,10 @@ from monitor.models import CopyBand
 from monitor.narratives.copies import (
     SHARED_PAIRS,
     SHARED_PART,
+    Copy,
     Fingerprint,
     bands_of,
-    group_of,
+    copies_of,
     similarity,
 )
 from sources.models import Post, Source
@@ -230,18 +231,18 @@ def in_database(texts: Sequence[str]) -> None:
                 ],
             )
         arrivals = list(enumerate(texts))
-        groups: dict[int, int] = {}
+        copies: dict[int, Copy] = {}
 
         def run() -> None:
             for start in range(0, len(arrivals), BATCH):
                 with sessions.begin() as session:
-                    groups.update(group_of(session, dict(arrivals[start : start + BATCH]), now))
+                    copies.update(copies_of(session, dict(arrivals[start : start + BATCH]), now))
 
         _, cost = timed(run, len(texts))
         with sessions() as session:
             rows = session.scalar(select(func.count()).select_from(CopyBand))
-        found = len(set(groups.values()))
-        say(method="group_of", posts=len(texts), groups=found, rows=rows, us_per_post=cost)
+        found = len({copy.of for copy in copies.values()})
+        say(method="copies_of", posts=len(texts), groups=found, rows=rows, us_per_post=cost)
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ from desk.settings import Settings
 from desk.wiring import wire
 from monitor.coding.codebook import MessageFields, as_stored
 from monitor.embedding.embed import PACKAGED_NAME
-from monitor.models import Flag, HourlyCount, Narrative
+from monitor.models import Flag, HourlyCount, Narrative, Reading
 from monitor.narratives.narratives import HOUR, hour_of
 from sources.models import Source
 from tests.bench.database import own_database
@@ -158,12 +158,13 @@ def fill(sessions: sessionmaker[Session], posts: int, narratives: int) -> None:
     rng = np.random.default_rng(SEED)
     now = datetime.now(UTC)
     centres = unit(rng.normal(size=(narratives, WIDTH)).astype(np.float32))
+    (signs,) = (one for one in Reading.__table__.indexes if one.name == "ix_readings_signs")
     with sessions.begin() as session:
         session.add(Source(kind="example", address="bench", name="Bench", created_at=now))
         for start in range(0, narratives, BLOCK):
             ids = range(start, min(start + BLOCK, narratives))
             session.execute(insert(Narrative), [_narrative(n, centres, rng, now) for n in ids])
-        session.execute(text("DROP INDEX ix_readings_signs"))  # made at once, not post by post
+        signs.drop(session.connection())  # made at once, not post by post
         connection = session.connection().connection.driver_connection
         assert isinstance(connection, Connection)
         _copy(connection, posts, centres, rng, now)
@@ -184,13 +185,7 @@ def fill(sessions: sessionmaker[Session], posts: int, narratives: int) -> None:
         session.execute(insert(Flag), [_flag(n, now) for n in range(min(FLAGS, narratives))])
     with sessions.begin() as session:
         session.execute(text("SET LOCAL maintenance_work_mem = '1GB'"))
-        session.execute(
-            text(
-                "CREATE INDEX ix_readings_signs ON readings USING hnsw"
-                " ((binary_quantize(embedding)::bit(384)) bit_hamming_ops)"
-                " WHERE vector_dims(embedding) = 384 AND vector_norm(embedding) > 0"
-            )
-        )
+        signs.create(session.connection())
     with sessions() as session:
         engine = session.get_bind().engine
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -10,6 +10,7 @@ from monitor.analyse import analyse_next, analyse_waiting
 from monitor.coding import lexicon
 from monitor.coding.codebook import EDITION
 from monitor.models import Flag, HourlyCount, Narrative, Reading
+from monitor.narratives.copies import KEEPERS
 from monitor.narratives.narratives import unread_languages
 from monitor.narratives.placing import Placer
 from monitor.reading.incitement import NOT_SCORED, packaged_scorer
@@ -106,6 +107,17 @@ def test_many_posts_of_few_people_are_few_people(sessions, embedder, say, now):
     posts, authors, dangerous_posts, dangerous_authors = everything(sessions)[2][0][1:]
     assert (posts, authors, dangerous_posts, dangerous_authors) == (16, 5, 12, 1)
     assert everything(sessions)[3] == 0
+
+
+def test_of_posts_that_say_the_same_a_few_are_searched_by_meaning(sessions, embedder, say, now):
+    with sessions.begin() as session:
+        for number in range(KEEPERS + 2):
+            say(session, f"a{number}", "Amen!", now)
+    analyse_next(sessions, embedder, now)
+    with sessions() as session:
+        readings = session.scalars(select(Reading).order_by(Reading.post_id)).all()
+        assert [one.repeat for one in readings] == [False] * KEEPERS + [True, True]
+        assert len({one.copy_of for one in readings}) == KEEPERS + 2
 
 
 def test_two_runners_count_once(sessions, embedder, say, now):

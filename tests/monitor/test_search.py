@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, text
 from monitor import search as searching
 from monitor.embedding.encoder import load_encoder
 from monitor.models import Narrative, Reading
+from monitor.narratives.copies import KEEPERS, copies_of
 from monitor.narratives.narratives import hour_of
 from monitor.search import DIMENSIONS, RANK, fuse, post_at, search
 from sources.models import Post
@@ -41,6 +42,7 @@ def told(session, now, say, encoder):
     def tell(*texts, narrative=None, embedder=None):
         model = embedder or encoder
         posts = [say(session, f"a{n}", words, now) for n, words in enumerate(texts)]
+        copies = copies_of(session, {post.id: post.text for post in posts}, now)
         for post, vector in zip(posts, model.embed(list(texts)), strict=True):
             session.add(
                 Reading(
@@ -53,6 +55,8 @@ def told(session, now, say, encoder):
                     reasons=[],
                     scorer="test",
                     narrative_id=narrative and narrative.id,
+                    copy_of=copies[post.id].of,
+                    repeat=copies[post.id].repeat,
                     hour=hour_of(now),
                     read_at=now,
                 )
@@ -122,7 +126,8 @@ def test_both_ways_together_go_before_one(session, told, encoder):
 
 def test_the_index_of_signs_finds_what_the_cosines_say(session, told, encoder):
     """Exact neighbours of all, and the plan that finds them goes by the index."""
-    texts = [f"{one} and the {word}" for one in OTHERS for word in ("bell", "mayor", "rain", "dog")]
+    heads = [" ".join(one.split()[:4]) for one in OTHERS]  # too short to be copies
+    texts = [f"{head} {word}" for head in heads for word in ("bell", "mayor", "rain", "dog")]
     told(BRIDGE, *texts)
     vector = encoder.embed(["heavy rain at the fair"])[0]
     distance = Reading.embedding.cosine_distance(vector)
@@ -133,7 +138,7 @@ def test_the_index_of_signs_finds_what_the_cosines_say(session, told, encoder):
     session.execute(text("SET LOCAL enable_seqscan = off"))
     plan = session.execute(
         text(
-            "EXPLAIN SELECT post_id FROM readings WHERE vector_dims(embedding) = 384"
+            "EXPLAIN SELECT post_id FROM readings WHERE NOT repeat AND vector_dims(embedding) = 384"
             " AND vector_norm(embedding) > 0 ORDER BY binary_quantize(embedding)::bit(384)"
             " <~> binary_quantize(CAST(:v AS vector))::bit(384) LIMIT 5"
         ),
@@ -174,6 +179,19 @@ def test_many_copies_leave_room_for_other_texts(session, told, encoder):
     session.execute(delete(Post).where(Post.id == copy.reading.copy_of))
     again = search(session, encoder, "viaduct shut").hits  # by meaning alone
     assert copy.reading.copy_of in {hit.reading.copy_of for hit in again}
+
+
+@pytest.mark.parametrize("said", ["The bridge is closed", BRIDGE])
+def test_thousands_of_equal_texts_leave_a_way_to_others(session, told, encoder, said):
+    """In an index that held them all they would lead to one another alone."""
+    posts = told(SEMANTIC, *OTHERS)
+    told(*[said] * 1_500)
+    posts |= told("Nobody gets across the river by car now")
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    meant = searching._posts_by_meaning(session, encoder.name, encoder.embed([said])[0])
+    others = {posts[SEMANTIC], posts["Nobody gets across the river by car now"]}
+    assert others < set(meant)
+    assert len(meant) <= KEEPERS + len(others)
 
 
 @pytest.mark.parametrize("unread", ["embedder = 'another'", "embedding = '[0,0,0]'"])

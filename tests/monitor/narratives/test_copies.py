@@ -22,8 +22,8 @@ from monitor.narratives.copies import (
     SHARED_PAIRS,
     Fingerprint,
     bands_of,
+    copies_of,
     forget_old,
-    group_of,
     similarity,
 )
 from sources.models import Post, Source
@@ -120,13 +120,16 @@ def say():
 
 @pytest.fixture
 def said(say, now):
-    """Store texts and read them as one batch: ``said(session, *texts)`` answers their groups."""
+    """Store texts and read them as one batch: ``said(session, *texts)`` answers their groups.
 
-    def read(session, *batch, at=now):
+    Or which of them are repeats: ``said(session, *texts, of="repeat")``.
+    """
+
+    def read(session, *batch, at=now, of="of"):
         posts = [say(session, "ann", text, at) for text in batch]
-        groups = group_of(session, {post.id: post.text for post in posts}, at)
+        copies = copies_of(session, {post.id: post.text for post in posts}, at)
         session.flush()
-        return [groups[post.id] for post in posts]
+        return [getattr(copies[post.id], of) for post in posts]
 
     return read
 
@@ -157,7 +160,7 @@ def test_the_same_fact_in_other_clothes_is_a_copy():
 )
 def test_what_everybody_says_is_no_copy(text):
     assert not alike(text, text)
-    assert bands_of(Fingerprint(text)) == []
+    assert len(bands_of(Fingerprint(text))) == bool(Fingerprint(text).whole)
 
 
 def test_scripts_without_spaces_are_compared():
@@ -182,7 +185,7 @@ def test_likeness_is_mutual_and_bounded(one, other):
 def test_a_text_is_its_own_copy_in_every_form(text, form):
     long_enough = len(Fingerprint(text).pairs) >= SHARED_PAIRS
     assert alike(text, unicodedata.normalize(form, text.upper())) == (1 if long_enough else 0)
-    assert bool(bands_of(Fingerprint(text))) == long_enough
+    assert Fingerprint(text).is_short == (not long_enough)
 
 
 @given(sentences)
@@ -225,20 +228,38 @@ def test_a_group_is_named_by_its_first_post_whatever_the_order(session, say, now
     results = []
     for seed in range(3):
         random.Random(seed).shuffle(posts)
-        results.append(group_of(session, {post.id: post.text for post in posts}, now))
+        results.append(copies_of(session, {post.id: post.text for post in posts}, now))
         session.execute(delete(CopyBand))
     assert results[0] == results[1] == results[2]
-    assert set(results[0].values()) == {wire, other}
+    assert {copy.of for copy in results[0].values()} == {wire, other}
 
 
-def test_short_texts_stay_alone_and_leave_nothing(session, said):
-    groups = said(session, "amen", "amen", "love and prayers")
-    assert len(set(groups)) == 3
-    assert session.scalar(select(func.count()).select_from(CopyBand)) == 0
+@pytest.mark.parametrize("short", ["amen", "love and prayers", "👏👏"])
+def test_short_texts_stay_alone_and_a_few_stand_for_all(session, said, now, short):
+    everybody = [short, f"{short} @bob"] * KEEPERS
+    assert len(set(said(session, *everybody[:3], "amen to that"))) == 4
+    repeats = said(session, *everybody, "amen to that", of="repeat")
+    assert repeats == [False] + [True] * (len(everybody) - 1) + [False]
+    kept = select(func.count()).select_from(CopyBand)
+    assert session.scalar(kept) == KEEPERS + 2
+    again = said(session, *everybody, at=now + KEEPER_TIME, of="repeat")
+    assert again == [False] * KEEPERS + [True] * (len(everybody) - KEEPERS)
+
+
+def test_what_holds_but_links_is_no_repeat(session, said):
+    links = [f"https://news.example/{n}" for n in range(KEEPERS)]
+    assert not any(said(session, *links, *[""] * (KEEPERS + 1), of="repeat"))
+
+
+def test_of_a_group_a_few_stand_for_all(session, said, now):
+    copies = [WIRE, *CARRIED[: KEEPERS + 1]]
+    assert said(session, *copies, of="repeat") == [False] * KEEPERS + [True, True]
+    (later,) = said(session, WIRE, at=now + KEEPER_TIME, of="repeat")
+    assert not later
 
 
 def test_no_post_no_query(session, now):
-    assert group_of(session, {}, now) == {}
+    assert copies_of(session, {}, now) == {}
 
 
 def test_a_group_outlives_its_first_post(session, said):
@@ -266,9 +287,10 @@ def test_a_silent_group_ends_and_a_living_one_goes_on(session, said, now):
 def test_a_post_read_again_keeps_its_group(session, say, now):
     posts = [say(session, "ann", text, now) for text in (WIRE, CARRIED[0], OTHER)]
     texts = {post.id: post.text for post in posts}
-    groups = group_of(session, texts, now)
-    assert group_of(session, texts, now) == groups
-    assert group_of(session, {posts[0].id: WIRE}, now) == {posts[0].id: posts[0].id}
+    copies = copies_of(session, texts, now)
+    assert copies_of(session, texts, now) == copies
+    again = copies_of(session, {posts[0].id: WIRE}, now)
+    assert again == {posts[0].id: (posts[0].id, False)}
 
 
 def test_ten_times_the_copies_are_no_more_rows(session, said):
@@ -292,7 +314,7 @@ def test_a_crowded_band_hides_no_copy(session, say, said, now):
 def test_a_post_purged_while_it_is_compared_is_no_fault(sessions, say, now):
     with sessions.begin() as session:
         first, copy = (say(session, "ann", text, now) for text in (WIRE, CARRIED[0]))
-        group_of(session, {first.id: first.text}, now)
+        copies_of(session, {first.id: first.text}, now)
         engine = session.get_bind()
 
     def purge(connection, cursor, statement, *rest):
@@ -303,7 +325,8 @@ def test_a_post_purged_while_it_is_compared_is_no_fault(sessions, say, now):
     event.listen(engine, "after_cursor_execute", purge)
     try:
         with sessions.begin() as session:
-            assert group_of(session, {copy.id: copy.text}, now) == {copy.id: copy.id}
+            alone = {copy.id: (copy.id, False)}
+            assert copies_of(session, {copy.id: copy.text}, now) == alone
             assert session.get(Post, first.id) is None
     finally:
         event.remove(engine, "after_cursor_execute", purge)
