@@ -22,6 +22,7 @@ from campaigns.publishers.bluesky_keeper import BlueskyKeeper
 from campaigns.publishers.dpop import Line
 from campaigns.publishers.dry_run import DryRunPublisher
 from campaigns.publishers.email import EmailPublisher
+from campaigns.publishers.exchange import Check
 from campaigns.publishers.housed import Housed
 from campaigns.publishers.identities import Directory
 from campaigns.publishers.kannel import KannelPublisher
@@ -104,8 +105,9 @@ def wire(settings: Settings, url: str) -> Wiring:
     bluesky_checker = cache(
         lambda: bluesky.BlueskyChecker(settings.bluesky_api, contact=settings.contact)
     )
-    bluesky_keeper = BlueskyKeeper(settings.bluesky_api, line=_line(settings))
-    mastodon_keeper = MastodonKeeper()
+    check = _check(settings)
+    bluesky_keeper = BlueskyKeeper(settings.bluesky_api, line=Line(clock, check), check=check)
+    mastodon_keeper = MastodonKeeper(check=check)
     reddit_desk = _at_reddit(settings)
     on_reddit = {"reddit": reddit_desk[0]} if reddit_desk else {}
     policies = Policies(
@@ -180,14 +182,14 @@ def with_lasting_keys(wiring: Wiring) -> Wiring:
     )
 
 
-def _line(settings: Settings) -> Line:
-    """By which servers that somebody names are asked: public ones, unless the settings say more."""
-    return Line(clock, partial(check_public, private=settings.private_addresses))
+def _check(settings: Settings) -> Check:
+    """Which servers that somebody names are asked: public ones, unless the settings say more."""
+    return lambda url: check_public(url, private=settings.private_addresses)
 
 
 def _oauth(settings: Settings, seed: bytes) -> OAuth | None:
     """How voices' accounts are signed in at their own servers; None where none could know us."""
-    client, line = client_at(settings.address, seed), _line(settings)
+    client, line = client_at(settings.address, seed), Line(clock, _check(settings))
     if client is None:
         return None
     return OAuth(client, line, Directory(line, settings.bluesky_api))

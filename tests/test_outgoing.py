@@ -79,7 +79,6 @@ SENDS = {
     "campaigns/publishers/reddit.py": "what a leader approved, and the voice's own refresh token",
     "campaigns/publishers/reddit_keeper.py": "ids of our submissions (what of them?), deletions",
     "campaigns/publishers/reddit_login.py": "the desk's own client, and the code of who signed in",
-    "campaigns/publishers/dpop.py": "nothing by itself: signs requests, and checks where they go",
     "campaigns/publishers/identities.py": "handles that people type in: whose they are, and where",
     "campaigns/publishers/oauth.py": "the desk's own name and key, and what proves a sign-in",
     "campaigns/publishers/bluesky_keeper.py": "uris of posts of ours (what of them?), deletions",

@@ -28,7 +28,15 @@ from campaigns.publishers import (
     Receipt,
 )
 from campaigns.publishers.dpop import Line, Pass, pass_of
-from campaigns.publishers.exchange import DEADLINE, LOOPBACK, NEVER_LEFT, Answer, exchange, why
+from campaigns.publishers.exchange import (
+    DEADLINE,
+    LOOPBACK,
+    NEVER_LEFT,
+    Answer,
+    Check,
+    exchange,
+    why,
+)
 from campaigns.wording.threads import COLLECTION as COLLECTION
 from campaigns.wording.threads import chained, keys_of, records_in
 
@@ -54,9 +62,15 @@ class BlueskyPublisher:
 
     repeatable = False  # after a deletion it would bring the post back
 
-    def __init__(self, deadline: float = DEADLINE, line: Line | None = None) -> None:
+    def __init__(
+        self,
+        deadline: float = DEADLINE,
+        line: Line | None = None,
+        check: Check | None = None,
+    ) -> None:
         self._deadline = deadline
         self._line = line
+        self._check = check  # of servers that an account's owner names
         self._sessions: dict[tuple[str, str, str], tuple[str, str]] = {}  # -> (did, access token)
 
     def mark(self, parcel: Parcel) -> str:
@@ -198,6 +212,7 @@ class BlueskyPublisher:
                 within,
                 verb,
                 f"{parcel.service}/xrpc/{method}",
+                self._check,
                 headers=bearer,
                 **build(did, parcel),
             )
@@ -250,6 +265,7 @@ class BlueskyPublisher:
                 deadline,
                 "POST",
                 f"{parcel.service}/xrpc/com.atproto.server.createSession",
+                self._check,
                 json={"identifier": parcel.handle, "password": parcel.secret},
             )
         except httpx.TransportError as fault:

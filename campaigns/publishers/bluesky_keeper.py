@@ -19,7 +19,7 @@ import httpx
 from campaigns.publishers import InDoubtError, NotSentError, Parcel, PublisherRejectedError
 from campaigns.publishers.bluesky import COLLECTION, BlueskyPublisher
 from campaigns.publishers.dpop import Line
-from campaigns.publishers.exchange import LOOPBACK, NEVER_LEFT, Answer, exchange, why
+from campaigns.publishers.exchange import LOOPBACK, NEVER_LEFT, Answer, Check, exchange, why
 from campaigns.publishers.keeping import SLOW_DOWN, Posted, Sight, count
 from campaigns.wording.threads import keys_of, records_in
 
@@ -41,9 +41,13 @@ class BlueskyKeeper(BlueskyPublisher):
     size = POSTS_MAX
 
     def __init__(
-        self, appview: str = APPVIEW, deadline: float = DELETING, line: Line | None = None
+        self,
+        appview: str = APPVIEW,
+        deadline: float = DELETING,
+        line: Line | None = None,
+        check: Check | None = None,
     ) -> None:
-        super().__init__(line=line)
+        super().__init__(line=line, check=check)
         self._appview = appview.rstrip("/")
         self._reading = min(READING, deadline)
         self._deleting = deadline
@@ -114,6 +118,7 @@ class BlueskyKeeper(BlueskyPublisher):
                 self._reading,
                 "GET",
                 f"{post.service}/xrpc/com.atproto.repo.getRecord",
+                self._check,
                 params={"repo": repo, "collection": COLLECTION, "rkey": key},
             )
         except httpx.TransportError as fault:

@@ -5,32 +5,28 @@ token was given, over its verb, its address and a number (nonce) that the server
 that wants a newer one refuses the request before it acts on it: only then is it sent once more.
 """
 
-import asyncio
 import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from campaigns.publishers.exchange import Answer, exchange, trusted
+from campaigns.publishers.exchange import Answer, Check, exchange
 
 ALGORITHM = "ES256"  # the one that every server must know (atproto.com/specs/oauth)
 CURVE = "P-256"
 MARK = "oauth:"  # before a Pass, where an account's secret would be a password
 NONCE_CHARS = 1000  # of what a server may have us repeat to it
 SERVERS_MAX = 1000  # whose nonces are remembered
-TRIES_MAX = 4  # of a name's addresses: the first may be one that this network has no way to
 
 Key = dict[str, str]  # a private key as a JWK (RFC 7517)
-Check = Callable[[str], Sequence[str]]  # the IP numbers that an address leads to; raises if barred
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ class Line:
 
     def get(self, deadline: float, url: str, **request: Any) -> Answer:
         """A plain GET. Raises as ``exchange`` does."""
-        return exchange(deadline, "GET", url, transport=_Checked(self._check), **request)
+        return exchange(deadline, "GET", url, check=self._check, **request)
 
     def ask(
         self,
@@ -124,7 +120,7 @@ class Line:
                 deadline,
                 verb,
                 url,
-                transport=_Checked(self._check),
+                check=self._check,
                 headers={**(headers or {}), **bearer, "DPoP": proof},
                 **request,
             )
@@ -162,44 +158,4 @@ def _wants_nonce(answer: Answer) -> bool:
     said = answer.headers.get("www-authenticate", "")
     return answer.status in (400, 401) and (
         answer.error == "use_dpop_nonce" or 'error="use_dpop_nonce"' in said
-    )
-
-
-class _Checked(httpx.AsyncBaseTransport):
-    """Connects to the very number that was looked up and checked: a name may change its meaning.
-
-    Proxies that the environment names are not used, because the lookup would be theirs.
-    """
-
-    def __init__(self, check: Check) -> None:
-        self._check = check
-        self._http = httpx.AsyncHTTPTransport(verify=trusted())
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """httpx.ConnectError, before anything is sent, for an address that is barred."""
-        try:
-            numbers = await asyncio.to_thread(self._check, str(request.url))
-        except Exception as fault:  # whatever the check raises, in its words
-            raise httpx.ConnectError(str(fault), request=request) from fault
-        refused: httpx.TransportError | None = None
-        for number in numbers[:TRIES_MAX]:
-            try:
-                return await self._http.handle_async_request(_to(number, request))
-            except (httpx.ConnectError, httpx.ConnectTimeout) as fault:
-                refused = refused or fault
-        raise refused or httpx.ConnectError("its name has no address", request=request)
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
-
-
-def _to(number: str, request: httpx.Request) -> httpx.Request:
-    """The same request (its Host header too), addressed to ``number``."""
-    name = request.url.raw_host.decode("ascii")
-    return httpx.Request(
-        request.method,
-        request.url.copy_with(host=number),
-        headers=request.headers,
-        stream=request.stream,
-        extensions={**request.extensions, "sni_hostname": name},  # the certificate's name
     )

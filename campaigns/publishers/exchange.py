@@ -1,13 +1,15 @@
 """One request to a platform and its whole answer, however the server behaves.
 
 A server may be slow, endless or broken on purpose. Whatever it does, an exchange ends by its
-deadline, an answer has a size, and what it says can be stored and shown.
+deadline, an answer has a size, and what it says can be stored and shown. One that somebody named
+may stand where it must not be asked: a ``Check`` says so, and which numbers to connect to.
 """
 
 import asyncio
 import json
 import math
 import ssl
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +25,7 @@ DEADLINE = 60.0  # seconds for one whole exchange
 ANSWER_MAX = 1_000_000  # bytes of one answer; a true one has a few thousand
 WORDS_MAX = 300  # characters of a server's words that are worth showing
 ADDRESS_MAX = 2000  # characters of an address that a server gives
+TRIES_MAX = 4  # of a name's addresses: the first may be one that this network has no way to
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # What httpx raises before the first byte of a request is out.
 NEVER_LEFT = (
@@ -31,6 +34,8 @@ NEVER_LEFT = (
     httpx.PoolTimeout,
     httpx.UnsupportedProtocol,
 )
+
+Check = Callable[[str], Sequence[str]]  # the IP numbers that an address leads to; raises if barred
 
 
 @dataclass(frozen=True)
@@ -82,16 +87,16 @@ def exchange(
     deadline: float,
     verb: str,
     url: str,
-    transport: httpx.AsyncBaseTransport | None = None,
+    check: Check | None = None,
     **request: Any,
 ) -> Answer:
-    """One request, by httpx's keywords, and its whole answer; by ``transport`` if one is given.
+    """One request, by httpx's keywords, and its whole answer; nothing is sent where ``check`` bars.
 
     Raises httpx.TransportError, never after ``deadline`` seconds; one of NEVER_LEFT when nothing
     was sent. It has a thread of its own because the caller's may be running an event loop already.
     """
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, _ask(deadline, verb, url, transport, request)).result()
+        return thread.submit(asyncio.run, _ask(deadline, verb, url, check, request)).result()
 
 
 def plain(words: str) -> str:
@@ -119,7 +124,7 @@ async def _ask(
     deadline: float,
     verb: str,
     url: str,
-    transport: httpx.AsyncBaseTransport | None,
+    check: Check | None,
     request: dict[str, Any],
 ) -> Answer:
     """asyncio because only a cancellation ends connection, headers and body alike.
@@ -128,6 +133,7 @@ async def _ask(
     answer is asked for and read uncompressed: its size on the wire is its size in memory.
     """
     headers = {"Accept-Encoding": "identity"}
+    transport = None if check is None else _Checked(check)
     try:
         async with (
             asyncio.timeout(deadline),
@@ -150,6 +156,46 @@ async def _ask(
 def trusted() -> ssl.SSLContext:
     """The certificates that count. Read once: reading takes longer than many an exchange."""
     return httpx.create_ssl_context()
+
+
+class _Checked(httpx.AsyncBaseTransport):
+    """Connects to the very number that was looked up and checked: a name may change its meaning.
+
+    Proxies that the environment names are not used, because the lookup would be theirs.
+    """
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._http = httpx.AsyncHTTPTransport(verify=trusted())
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """httpx.ConnectError, before anything is sent, for an address that is barred."""
+        try:
+            numbers = await asyncio.to_thread(self._check, str(request.url))
+        except Exception as fault:  # whatever the check raises, in its words
+            raise httpx.ConnectError(str(fault), request=request) from fault
+        refused: httpx.TransportError | None = None
+        for number in numbers[:TRIES_MAX]:
+            try:
+                return await self._http.handle_async_request(_to(number, request))
+            except (httpx.ConnectError, httpx.ConnectTimeout) as fault:
+                refused = refused or fault
+        raise refused or httpx.ConnectError("its name has no address", request=request)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+
+def _to(number: str, request: httpx.Request) -> httpx.Request:
+    """The same request (its Host header too), addressed to ``number``."""
+    name = request.url.raw_host.decode("ascii")
+    return httpx.Request(
+        request.method,
+        request.url.copy_with(host=number),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": name},  # the certificate's name
+    )
 
 
 def _json(body: bytearray) -> Any:

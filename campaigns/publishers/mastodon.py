@@ -24,7 +24,7 @@ from campaigns.publishers import (
     PublisherRejectedError,
     Receipt,
 )
-from campaigns.publishers.exchange import NEVER_LEFT, Answer, exchange, page_address, why
+from campaigns.publishers.exchange import NEVER_LEFT, Answer, Check, exchange, page_address, why
 from campaigns.wording.lengths import SAYS_NOTHING, ServerSays
 
 DEADLINE = 45.0  # seconds for one whole exchange
@@ -77,8 +77,9 @@ class MastodonPublisher:
 
     repeatable = False  # the server forgets the key after an hour, and some never heard of it
 
-    def __init__(self, deadline: float = DEADLINE) -> None:
+    def __init__(self, deadline: float = DEADLINE, check: Check | None = None) -> None:
         self._deadline = deadline
+        self._check = check  # of servers that an account's owner names
 
     def limits(self, service: str) -> ServerSays:
         """What the server at ``service`` says it takes. Sends nothing of ours, and no token.
@@ -90,7 +91,7 @@ class MastodonPublisher:
         fault = f"{service} does not say what it takes."
         for version in ("v2", "v1"):  # the first since Mastodon 4.0
             try:
-                answer = exchange(READING, "GET", f"{service}/api/{version}/instance")
+                answer = exchange(READING, "GET", f"{service}/api/{version}/instance", self._check)
             except httpx.TransportError as broken:
                 raise NotSentError(f"{service} cannot be asked ({why(broken)}).") from broken
             if answer.status == 429:
@@ -256,7 +257,8 @@ class MastodonPublisher:
 
     def _is_mastodon(self, parcel: Parcel) -> bool:
         """Whether the server is Mastodon itself, which keeps the promise of the key."""
-        version = exchange(self._deadline, "GET", f"{parcel.service}/api/v1/instance").said
+        address = f"{parcel.service}/api/v1/instance"
+        version = exchange(self._deadline, "GET", address, self._check).said
         return ITSELF.fullmatch(str(version.get("version", ""))) is not None
 
     def _ask(
@@ -272,7 +274,8 @@ class MastodonPublisher:
         bearer = {"Authorization": f"Bearer {parcel.secret}", **(headers or {})}
         try:
             within = min(deadline, self._deadline)
-            answer = exchange(within, verb, parcel.service + path, headers=bearer, **more)
+            url = parcel.service + path
+            answer = exchange(within, verb, url, self._check, headers=bearer, **more)
         except UnicodeEncodeError:
             raise PublisherRejectedError(
                 "The access token holds a sign that none has. Connect the account again."

@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from campaigns.publishers import NotSentError, Parcel
 from desk.app import ROUTERS
 from desk.security import COOKIE
+from desk.wiring import Wiring
 from tests.desk.conftest import PASSWORD, Cast, Client
 
 PUBLIC = {"/sign-in", "/sign-in/{token}", "/passkeys/sign-in", "/passkeys/sign-in/options"}
@@ -121,3 +123,13 @@ def test_a_page_that_is_not_there_says_so(client: Client, cast: Cast) -> None:
     answer = client(cast.monitor).get("/narratives/999")
     assert answer.status_code == 404
     assert "nothing at this address" in answer.text
+
+
+@pytest.mark.parametrize("platform", ["bluesky", "mastodon"])
+def test_no_publisher_sends_into_the_desks_own_network(wiring: Wiring, platform: str) -> None:
+    inside = Parcel(platform, "paula", "http://127.0.0.1:1", "secret", "3k", {"text": "Words"})
+    with pytest.raises(NotSentError, match="private network"):
+        wiring.publishers[platform].mark(inside)
+    wiring.settings.private_addresses = True
+    with pytest.raises(NotSentError, match="attempts failed"):
+        wiring.publishers[platform].mark(inside)

@@ -28,9 +28,12 @@ from campaigns.publishers import (
 )
 from campaigns.publishers import bluesky as module
 from campaigns.publishers.bluesky import BlueskyPublisher
+from campaigns.publishers.bluesky_keeper import BlueskyKeeper
+from campaigns.publishers.keeping import Posted
 from campaigns.wording.content import mint_record_key, record_for
 from campaigns.wording.lengths import BLUESKY_BYTES_MAX as BYTES_MAX
 from campaigns.wording.lengths import BLUESKY_GRAPHEMES_MAX as GRAPHEMES_MAX
+from sources.addresses import check_public
 from tests.campaigns.publishers.servers import Script, scripted
 from tests.pds.server import Account, Pds
 
@@ -318,6 +321,17 @@ def test_a_server_that_is_not_there_got_nothing(parcel: Parcel) -> None:
     nowhere = replace(parcel, service="http://127.0.0.1:1")
     with pytest.raises(NotSentError, match="cannot be reached"):
         BlueskyPublisher().publish(nowhere)
+
+
+def test_a_server_in_a_private_network_is_not_asked(script: Script, parcel: Parcel) -> None:
+    with pytest.raises(NotSentError, match="private network"):
+        BlueskyPublisher(check=check_public).publish(parcel)
+    uri = f"at://did:plc:paula/app.bsky.feed.post/{parcel.record_key}"
+    kept = Posted(parcel.handle, parcel.service, None, parcel.record_key, parcel.record, uri, None)
+    (sight,) = BlueskyKeeper("http://127.0.0.1:1", check=check_public).look([kept])
+    assert sight.state == "unreadable"
+    assert "private network" in sight.detail
+    assert script.calls == []
 
 
 def test_something_else_than_an_atproto_server_is_named(script: Script, parcel: Parcel) -> None:

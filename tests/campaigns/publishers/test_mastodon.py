@@ -27,6 +27,7 @@ from campaigns.publishers.mastodon import MastodonPublisher, record
 from campaigns.voices import connect_account, record_consent
 from campaigns.wording.content import mint_record_key
 from campaigns.wording.lengths import ServerSays
+from sources.addresses import check_public
 from tests.campaigns import cast
 from tests.campaigns.publishers.servers import Script, scripted, severing
 
@@ -298,6 +299,14 @@ def test_a_failure_before_the_post_sent_nothing(script: Script, told: Parcel, an
         with pytest.raises(NotSentError):
             verb(told)
     assert {path for _, path, _, _ in script.asked} == {WHO}
+
+
+def test_a_server_in_a_private_network_is_not_asked(script: Script, told: Parcel) -> None:
+    publisher = MastodonPublisher(check=check_public)
+    for ask in (publisher.mark, publisher.publish, lambda _: publisher.limits(told.service)):
+        with pytest.raises(NotSentError, match="private network"):
+            ask(told)
+    assert script.asked == []
 
 
 def test_a_server_that_is_not_there_got_nothing(parcel: Parcel) -> None:
