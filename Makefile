@@ -80,7 +80,7 @@ test-parts:
 # tests wait for a server or a browser. In our own order, see tests/conftest.py. One thread each for
 # numbers: PyTorch's, waiting for each other, would take the time of all.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-# On CI what fails is run once more, and both are told: a browser that is late for once fails no push.
+# On CI a failed test runs once more, and both runs are reported: a browser late once fails no push.
 TOGETHER := -n 4 --dist loadfile --no-loadscope-reorder $(if $(CI),--reruns 1 --rerun-show-tracebacks)
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -147,8 +147,10 @@ def _write(
         held = _still_unread(session, thought.posts)
         missed = {pair for pair in thought.missed if pair[0] in held}
         held -= let_go(session, missed, thought.unasked & held)
-        texts = {post.id: post.text for post in thought.posts if post.id in held}
-        copies = copies_of(session, texts, now)
+        posts = [post for post in thought.posts if post.id in held]
+        texts = {post.id: post.text for post in posts}
+        blank = {post.id for post, row in zip(thought.posts, vectors, strict=True) if not row.any()}
+        copies = copies_of(session, posts, now, embedder.name, blank)
         coded = codings.standing(session, texts)
         arrivals = [
             Candidate(

@@ -179,6 +179,7 @@ def _once() -> ColumnElement[bool]:
     stands = select(first.post_id).where(
         first.post_id == Reading.copy_of,
         first.embedder == Reading.embedder,
+        ~first.repeat,
         func.vector_norm(first.embedding) > 0,
     )
     return (Reading.post_id == Reading.copy_of) | stands.scalar_subquery().is_(None)

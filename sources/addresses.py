@@ -53,7 +53,7 @@ class PrivateAddressError(SourceFaultError):
     def __init__(self, address: str) -> None:
         super().__init__(
             f"{address} leads to an address inside a private network; "
-            "only public addresses are read."
+            "only public addresses are asked."
         )
 
 

@@ -14,6 +14,7 @@ taken. So what is true of its first post is true of all, and the first is what i
 """
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,7 +71,7 @@ class BlueskyPublisher:
     ) -> None:
         self._deadline = deadline
         self._line = line
-        self._check = check  # of servers that an account's owner names
+        self._exchange = partial(exchange, check=check)  # with servers that somebody names
         self._sessions: dict[tuple[str, str, str], tuple[str, str]] = {}  # -> (did, access token)
 
     def mark(self, parcel: Parcel) -> str:
@@ -208,11 +209,10 @@ class BlueskyPublisher:
         for again in range(tries):
             did, token = self._session(parcel, within)
             bearer = {"Authorization": f"Bearer {token}", **headers}
-            answer = exchange(
+            answer = self._exchange(
                 within,
                 verb,
                 f"{parcel.service}/xrpc/{method}",
-                self._check,
                 headers=bearer,
                 **build(did, parcel),
             )
@@ -261,11 +261,10 @@ class BlueskyPublisher:
         if _account(parcel) in self._sessions:
             return self._sessions[_account(parcel)]
         try:
-            answer = exchange(
+            answer = self._exchange(
                 deadline,
                 "POST",
                 f"{parcel.service}/xrpc/com.atproto.server.createSession",
-                self._check,
                 json={"identifier": parcel.handle, "password": parcel.secret},
             )
         except httpx.TransportError as fault:

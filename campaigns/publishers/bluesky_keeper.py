@@ -114,11 +114,10 @@ class BlueskyKeeper(BlueskyPublisher):
         if not key:
             return Sight("unreadable", f"{post.uri} does not say which post it is."), True
         try:
-            answer = exchange(
+            answer = self._exchange(
                 self._reading,
                 "GET",
                 f"{post.service}/xrpc/com.atproto.repo.getRecord",
-                self._check,
                 params={"repo": repo, "collection": COLLECTION, "rkey": key},
             )
         except httpx.TransportError as fault:

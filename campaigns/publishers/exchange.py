@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 
 TIMEOUT = 15.0  # seconds per step of one exchange
+CONNECTING = 10.0  # seconds to connect at all, where a name has several numbers to try
 DEADLINE = 60.0  # seconds for one whole exchange
 ANSWER_MAX = 1_000_000  # bytes of one answer; a true one has a few thousand
 WORDS_MAX = 300  # characters of a server's words that are worth showing
@@ -87,6 +88,7 @@ def exchange(
     deadline: float,
     verb: str,
     url: str,
+    *,
     check: Check | None = None,
     **request: Any,
 ) -> Answer:
@@ -170,14 +172,16 @@ class _Checked(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """httpx.ConnectError, before anything is sent, for an address that is barred."""
+        server = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
         try:
-            numbers = await asyncio.to_thread(self._check, str(request.url))
+            numbers = (await asyncio.to_thread(self._check, server))[:TRIES_MAX]
         except Exception as fault:  # whatever the check raises, in its words
-            raise httpx.ConnectError(str(fault), request=request) from fault
+            raise httpx.ConnectError(str(fault).rstrip("."), request=request) from fault
         refused: httpx.TransportError | None = None
-        for number in numbers[:TRIES_MAX]:
+        for number in numbers:
             try:
-                return await self._http.handle_async_request(_to(number, request))
+                there = _to(number, request, CONNECTING / len(numbers))
+                return await self._http.handle_async_request(there)
             except (httpx.ConnectError, httpx.ConnectTimeout) as fault:
                 refused = refused or fault
         raise refused or httpx.ConnectError("its name has no address", request=request)
@@ -186,15 +190,17 @@ class _Checked(httpx.AsyncBaseTransport):
         await self._http.aclose()
 
 
-def _to(number: str, request: httpx.Request) -> httpx.Request:
-    """The same request (its Host header too), addressed to ``number``."""
+def _to(number: str, request: httpx.Request, patience: float) -> httpx.Request:
+    """The same request (its Host header too) to ``number``; ``patience``: seconds to connect."""
     name = request.url.raw_host.decode("ascii")
+    timeout = {**request.extensions.get("timeout", {}), "connect": patience}
     return httpx.Request(
         request.method,
         request.url.copy_with(host=number),
         headers=request.headers,
         stream=request.stream,
-        extensions={**request.extensions, "sni_hostname": name},  # the certificate's name
+        # The name is the certificate's.
+        extensions={**request.extensions, "sni_hostname": name, "timeout": timeout},
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 from email.utils import parsedate_to_datetime
+from functools import partial
 from html.parser import HTMLParser
 from typing import Any
 
@@ -79,7 +80,7 @@ class MastodonPublisher:
 
     def __init__(self, deadline: float = DEADLINE, check: Check | None = None) -> None:
         self._deadline = deadline
-        self._check = check  # of servers that an account's owner names
+        self._exchange = partial(exchange, check=check)  # with servers that somebody names
 
     def limits(self, service: str) -> ServerSays:
         """What the server at ``service`` says it takes. Sends nothing of ours, and no token.
@@ -91,7 +92,7 @@ class MastodonPublisher:
         fault = f"{service} does not say what it takes."
         for version in ("v2", "v1"):  # the first since Mastodon 4.0
             try:
-                answer = exchange(READING, "GET", f"{service}/api/{version}/instance", self._check)
+                answer = self._exchange(READING, "GET", f"{service}/api/{version}/instance")
             except httpx.TransportError as broken:
                 raise NotSentError(f"{service} cannot be asked ({why(broken)}).") from broken
             if answer.status == 429:
@@ -257,8 +258,7 @@ class MastodonPublisher:
 
     def _is_mastodon(self, parcel: Parcel) -> bool:
         """Whether the server is Mastodon itself, which keeps the promise of the key."""
-        address = f"{parcel.service}/api/v1/instance"
-        version = exchange(self._deadline, "GET", address, self._check).said
+        version = self._exchange(self._deadline, "GET", f"{parcel.service}/api/v1/instance").said
         return ITSELF.fullmatch(str(version.get("version", ""))) is not None
 
     def _ask(
@@ -274,8 +274,7 @@ class MastodonPublisher:
         bearer = {"Authorization": f"Bearer {parcel.secret}", **(headers or {})}
         try:
             within = min(deadline, self._deadline)
-            url = parcel.service + path
-            answer = exchange(within, verb, url, self._check, headers=bearer, **more)
+            answer = self._exchange(within, verb, parcel.service + path, headers=bearer, **more)
         except UnicodeEncodeError:
             raise PublisherRejectedError(
                 "The access token holds a sign that none has. Connect the account again."

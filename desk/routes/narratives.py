@@ -215,7 +215,7 @@ def narrative_page(
         context["near"] = narratives.near(session, narrative)
     answers = campaigns.campaigns_on(session, narrative)
     told, texts = counted(session, narrative), texts_in(session, narrative)
-    face, claims = portray(narrative, texts, told), claims_among(texts)
+    face, claims = portray(narrative, texts, told), claims_among(visit.session, texts)
     asking, held = leases.with_holders(session, flags.raised_on(narrative), visit.now)
     raised = [flag for flag in asking if flag.kind == "spike"]
     shown = explaining(texts, narrative, raised, TEXTS_SHOWN)

@@ -16,6 +16,8 @@ from campaigns.wording import server_rules
 from desk import people
 from desk.pages import Visit, Visiting, local_time
 from desk.quiet import minutes_of, time_of
+from sources.addresses import PrivateAddressError, check_public
+from sources.collector import SourceFaultError
 
 router = APIRouter(prefix="/voices")
 
@@ -175,6 +177,7 @@ def connect(
     try:
         if platform in PLATFORMS.keys() - LISTED - _offered(visit).keys():
             raise ValueError(f"{PLATFORMS[platform]} is off at this desk: a setting turns it on.")
+        _is_asked(visit, service.strip())
         voices.connect_account(
             visit.session,
             voice,
@@ -191,6 +194,19 @@ def connect(
         visit.session.rollback()
         return voice_page(visit, visit.find(Voice, voice_id), 422, error=str(fault), form=form)
     return visit.done(f"/voices/{voice.id}")
+
+
+def _is_asked(visit: Visit, service: str) -> None:
+    """ValueError for a server in the desk's own network, unless the settings let it be asked."""
+    try:
+        check_public(service, private=visit.wiring.settings.private_addresses)
+    except PrivateAddressError:
+        raise ValueError(
+            f"{service} leads into a private network, and only public servers are asked. Where it "
+            "is meant, BREAKWATER_PRIVATE_ADDRESSES allows it."
+        ) from None
+    except SourceFaultError:
+        pass  # not known, or no address at all: what is wrong with it is said elsewhere
 
 
 @router.post("/{voice_id}/limits")

@@ -24,10 +24,11 @@ MIN_FORM, MAX_FORM = 3, 80  # characters of a term or variant; two letters are i
 MAX_VARIANTS = 60
 MAX_WORDS = 1_000  # characters of a meaning, an origin, a reason …
 
+DEHUMANISING = "dehumanising"
 KINDS = {
     "call_to_violence": "Call to violence",
     "threat_code": "Coded threat",
-    "dehumanising": "Dehumanising",
+    DEHUMANISING: "Dehumanising",
     "conspiracy": "Conspiracy",
     "identity_code": "Sign of belonging",
     "accelerationism": "Accelerationism",

@@ -78,8 +78,7 @@ class Reading(Base):
     copy_of: Mapped[int] = mapped_column(
         BigInteger, default=lambda insert: insert.get_current_parameters()["post_id"]
     )
-    # Others stand for it where meaning is searched: its copies, or posts of as few and the same
-    # words (copies.KEEPERS).
+    # Others stand for it where meaning is searched: its copies, or posts of the same few words.
     repeat: Mapped[bool] = mapped_column(default=False, server_default=false())
     hour: Mapped[datetime]  # the full hour in which the post was made: where it is counted
     read_at: Mapped[datetime]

@@ -76,10 +76,10 @@ def claims_of(session: Session, narrative: Narrative, limit: int = CLAIMS) -> li
     At most ``limit``. None at all where there are fewer than two: then the narrative is the claim.
     Counts are of all standing posts in the narrative that carry one of the texts.
     """
-    return claims_among(texts_in(session, narrative), limit)
+    return claims_among(session, texts_in(session, narrative), limit)
 
 
-def claims_among(texts: Sequence[Text], limit: int = CLAIMS) -> list[Claim]:
+def claims_among(session: Session, texts: Sequence[Text], limit: int = CLAIMS) -> list[Claim]:
     """The same of texts that were read already; those not said lately are left out."""
     first = {text.placed.post_id: text for text in texts if text.lately and text.placed}
     readings = [text.placed for text in first.values() if text.placed]
@@ -97,6 +97,7 @@ def claims_among(texts: Sequence[Text], limit: int = CLAIMS) -> list[Claim]:
     ]
     levels = [max(text.reading.level for text in texts) for texts in told]
     posts = [sum(text.posts for text in texts) for texts in told]
+    barred = titles.barred_terms(session)
     claims = []
     for n in sorted(range(count), key=lambda n: (-levels[n], -posts[n], n))[:limit]:
         mine = [reading for reading, label in _pairs(readings, labels) if label == n]
@@ -104,7 +105,9 @@ def claims_among(texts: Sequence[Text], limit: int = CLAIMS) -> list[Claim]:
         claims.append(
             Claim(
                 example=_example(mine, vectors[labels == n]),
-                title=titles.make_title(_texts(mine[-titles.SAMPLED :]), _texts(rest[-OTHERS:])),
+                title=titles.make_title(
+                    _texts(mine[-titles.SAMPLED :]), _texts(rest[-OTHERS:]), barred
+                ),
                 texts=len(mine),
                 posts=posts[n],
                 accounts=len(set().union(*(text.authors for text in told[n]))),

@@ -8,7 +8,7 @@ embedding while they join fewer different texts, and all that a hash of equal te
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import regex  # type: ignore[import-untyped, unused-ignore]
 from rensa import RMinHash  # type: ignore[import-untyped, unused-ignore]
-from sqlalchemy import BigInteger, Select, delete, literal, select, true
+from sqlalchemy import BigInteger, Select, delete, func, literal, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from monitor.models import CopyBand
+from monitor.models import CopyBand, Reading
 from sources.db import unnested
 from sources.models import Post
 
@@ -37,8 +37,9 @@ SHARED_PAIRS = 5
 BANDS = 5
 SEED = 1  # any, but the same in every process
 MAX_MET = 16  # the latest posts looked at in one band: a slogan's band holds thousands
-# A group is represented by this many posts a day, not by all, here and where meaning is searched:
-# ten thousand copies cost no more than a few, and the group lives on when one of them is deleted.
+# A group is represented by this many posts a day, not by all: ten thousand copies cost no more
+# than a few, and the group lives on when one of them is deleted. So many posts of COPY_WINDOW, or a
+# few more, stand for it where meaning is searched, and for all posts of one short text.
 KEEPERS = 4
 KEEPER_TIME = timedelta(days=1)
 COMPARED_CHARS = 10_000  # of a long article the beginning tells
@@ -67,10 +68,13 @@ _NUMBER_WORDS = frozenset(
 class Fingerprint:
     """What a text is compared by: its ``words`` in order, without case, signs, links and accounts.
 
-    The words of ``" ".join(words)`` are the same again.
+    The words of ``" ".join(words)`` are the same again. ``whole`` is all of it, but for case.
     """
 
     def __init__(self, text: str) -> None:
+        self.whole = " ".join(
+            unicodedata.normalize("NFKC", text[:COMPARED_CHARS]).casefold().split()
+        )
         self._stripped = _stripped(text)
         self.words = _words(self._stripped)
         self.pairs = frozenset(f"{first} {second}" for first, second in pairwise(self.words))
@@ -79,11 +83,6 @@ class Fingerprint:
     def is_short(self) -> bool:
         """Whether many say this on their own: then nobody's text is a copy of another's."""
         return len(self.pairs) < SHARED_PAIRS
-
-    @property
-    def whole(self) -> str:
-        """All its words, or its signs where it has none ("👏👏"); empty if it is but links."""
-        return " ".join(self.words) or self._stripped.strip()
 
     @cached_property
     def facts(self) -> frozenset[str]:
@@ -111,18 +110,13 @@ class Copy(NamedTuple):
     """What one post is a copy of."""
 
     of: int  # the group of copies: the id of its first known post, its own if it is no copy
-    repeat: bool  # KEEPERS others were read within KEEPER_TIME, of this group or with these words
+    repeat: bool  # KEEPERS others that are searched by meaning say the same
 
 
 def bands_of(print_: Fingerprint) -> list[int]:
-    """The keys (signed, 64 bit) of a text: BANDS of them, one if it is short, none if it is empty.
-
-    Short texts have their key in common if they have all words in common.
-    """
+    """The keys (signed, 64 bit) of a text, BANDS of them; none if it is too short to be copied."""
     if print_.is_short:
-        whole = print_.whole.encode()
-        key = blake2b(whole, digest_size=8, person=b"short").digest()
-        return [int.from_bytes(key, signed=True)] if whole else []
+        return []
     minhash = RMinHash(num_perm=2 * BANDS, seed=SEED)
     minhash.update(list(print_.pairs))
     hashes = minhash.digest()
@@ -130,19 +124,39 @@ def bands_of(print_: Fingerprint) -> list[int]:
     return sorted({(first << 32 | second) - 2**63 for first, second in pairs})
 
 
-def copies_of(session: Session, texts: Mapping[int, str], now: datetime) -> dict[int, Copy]:
-    """What each new post is a copy of, by post id.
+def key_of(whole: str) -> list[int]:
+    """The key of a text that is too short to be copied; none if there is no text."""
+    key = blake2b(whole.encode("utf-8", "replace"), digest_size=8, person=b"short").digest()
+    return [int.from_bytes(key, signed=True)] if whole else []
+
+
+def copies_of(
+    session: Session,
+    posts: Sequence[Post],
+    now: datetime,
+    embedder: str,
+    unread: Collection[int] = (),
+) -> dict[int, Copy]:
+    """What each of these new posts is a copy of, by post id.
 
     A group's number is the id of its first known post and stays when that post is deleted. The
     posts must be stored; callers take turns. Looks at the posts of COPY_WINDOW and at the batch
     itself, in the order of the ids, with a fixed number of queries; keeps what later calls need.
+    ``embedder``: the language model that searches by meaning. ``unread``: posts in languages it
+    cannot read, which stand for no other there.
     """
-    prints = {post_id: Fingerprint(text) for post_id, text in texts.items()}
-    bands = {post_id: bands_of(print_) for post_id, print_ in sorted(prints.items())}
-    keepers = _Keepers(session, {band for some in bands.values() for band in some}, now)
-    copies = {}
-    for post_id, of_post in bands.items():
-        copies[post_id] = keepers.take(post_id, prints[post_id], of_post)
+    ordered = sorted(posts, key=lambda post: post.id)
+    prints = {post.id: Fingerprint(post.text) for post in ordered}
+    bands = {
+        post.id: bands_of(prints[post.id])
+        or key_of(prints[post.id].whole or Fingerprint(post.card or "").whole)
+        for post in ordered
+    }
+    keepers = _Keepers(session, {band for some in bands.values() for band in some}, now, embedder)
+    copies = {
+        post_id: keepers.take(post_id, prints[post_id], of_post, post_id not in unread)
+        for post_id, of_post in bands.items()
+    }
     keepers.save()
     return copies
 
@@ -159,42 +173,45 @@ class _Keeper:
     group_id: int
     read_at: datetime
     print: Fingerprint
+    searched: bool  # by meaning
 
 
 class _Keepers:
     """The posts that stand for their groups, as far as they meet a batch in a band."""
 
-    def __init__(self, session: Session, bands: set[int], now: datetime) -> None:
+    def __init__(self, session: Session, bands: set[int], now: datetime, embedder: str) -> None:
         self._session = session
         self._now = now
         self._by_band: dict[int, list[_Keeper]] = {}
         self._new: list[tuple[int, _Keeper]] = []
         met = session.execute(_met(bands, now)).all() if bands else []
         ids = {row.post_id for row in met}
-        texts = session.execute(select(Post.id, Post.text).where(Post.id.in_(ids))) if ids else ()
-        prints = {post_id: Fingerprint(text) for post_id, text in texts}
+        texts = session.execute(_said(ids, embedder)).all() if ids else []
+        known = {post_id: (Fingerprint(text), shown) for post_id, text, shown in texts}
         for row in met:
-            if row.post_id not in prints:  # purged between the two queries
+            if row.post_id not in known:  # purged between the two queries
                 continue
-            keeper = _Keeper(row.post_id, row.group_id, row.read_at, prints[row.post_id])
+            keeper = _Keeper(row.post_id, row.group_id, row.read_at, *known[row.post_id])
             self._by_band.setdefault(row.band, []).append(keeper)
 
-    def take(self, post_id: int, print_: Fingerprint, bands: Sequence[int]) -> Copy:
+    def take(self, post_id: int, print_: Fingerprint, bands: Sequence[int], readable: bool) -> Copy:
         """What one more post is a copy of; it becomes a keeper if its group needs one."""
         met = {k.post_id: k for band in bands for k in self._by_band.get(band, ())}
         met.pop(post_id, None)  # read once more, perhaps with another text
         near = [(similarity(print_, k.print), -k.group_id) for k in met.values()]
         alike, group_id = max(near, default=(0.0, 0))
         group_id = -group_id if alike else post_id
-        recent = (k for k in met.values() if k.read_at > self._now - KEEPER_TIME)
-        # Whom a short text meets has all its words, and is nevertheless no copy.
-        standing = sum(print_.is_short or k.group_id == group_id for k in recent)
-        if standing < KEEPERS:
-            keeper = _Keeper(post_id, group_id, self._now, print_)
+        # Whom a short text meets says the same, and is nevertheless no copy.
+        same = [k for k in met.values() if print_.is_short or k.group_id == group_id]
+        lately = sum(k.read_at > self._now - KEEPER_TIME for k in same)
+        repeat = sum(k.searched for k in same) >= KEEPERS
+        needed = lately < KEEPERS and not print_.is_short
+        if bands and (needed or (readable and not repeat)):
+            keeper = _Keeper(post_id, group_id, self._now, print_, readable and not repeat)
             for band in bands:
                 self._by_band.setdefault(band, []).append(keeper)
                 self._new.append((band, keeper))
-        return Copy(group_id, standing >= KEEPERS)
+        return Copy(group_id, repeat)
 
     def save(self) -> None:
         """Write the new keepers' bands."""
@@ -228,6 +245,16 @@ def _met(bands: set[int], now: datetime) -> Select[tuple[int, int, int, datetime
         .lateral()
     )
     return select(wanted.c.band, *latest.c).join_from(wanted, latest, true())
+
+
+def _said(posts: Collection[int], embedder: str) -> Select[int, str, bool]:
+    """(post id, text, whether it is searched by meaning) of these posts."""
+    searched = ~Reading.repeat & (func.vector_norm(Reading.embedding) > 0)
+    return (
+        select(Post.id, Post.text, func.coalesce(searched & (Reading.embedder == embedder), False))
+        .outerjoin(Reading, Reading.post_id == Post.id)
+        .where(Post.id.in_(posts))
+    )
 
 
 def _stripped(text: str) -> str:

@@ -26,6 +26,7 @@ from monitor.narratives.graph import SILENCE_DAYS
 from monitor.narratives.texts import Text, texts_in
 from monitor.narratives.titles import NOISE
 from monitor.reading.cued import loaded
+from monitor.reading.slurs import slurs_in
 from sources.matching import Matcher, Rule, Said, normal_form
 from sources.models import Post
 from sources.places import COUNTY_KIND, MARKS_WITHIN, SHORT_FOR, WORD, Place, find_places, place_of
@@ -94,14 +95,16 @@ def places_of(session: Session, narrative: Narrative) -> list[Place]:
 
 
 def is_mild(reading: Reading) -> bool:
-    """Whether a post may be shown as what others say too: not dangerous, and no loaded word in it.
+    """Whether a post may be shown as what others say too: not dangerous, no loaded word, no slur.
 
     Hashtags and links are read as well, #BurnItDown as three words. Loads the post.
     """
     if reading.level >= DANGEROUS_LEVEL:
         return False
     words = _CAMEL.sub(" ", unicodedata.normalize("NFKC", reading.post.text))
-    return not any(loaded(word) for word in _LETTERS.findall(normal_form(words)))
+    if any(loaded(word) for word in _LETTERS.findall(normal_form(words))):
+        return False
+    return not slurs_in(words)
 
 
 def mildest_face(nearest: Iterable[Reading]) -> Reading | None:

@@ -92,6 +92,8 @@ def rename(session: Session, narrative: Narrative, title: str, by: int, now: dat
         raise ValueError(
             f"“{bad}” is a loaded word, and titles are read aloud, quoted and sent. Say it plainly."
         )
+    if titles.has_slur(session, title):
+        raise ValueError("There is a slur in it, and titles are read aloud, quoted and sent.")
     _take_turn(session, narrative)
     _stands(narrative)
     _new(session, "rename", narrative, None, by, now).text = title

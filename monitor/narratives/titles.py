@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from monitor.coding import lexicon
 from monitor.models import Narrative, Reading
 from monitor.reading.cued import loaded
+from monitor.reading.slurs import slurs_in
 from monitor.reading.terms import Lexicon
 from sources.models import Post
 
@@ -66,12 +67,25 @@ def retitle(session: Session, *narratives: Narrative) -> None:
     unnamed = [one for one in narratives if one.named_by is None]
     if not unnamed:
         return
-    # Expired entries too: that a code is not reviewed does not make it fit to be read aloud.
-    barred = Lexicon(lexicon.current(session))
+    barred = barred_terms(session)
     terms = cache(_terms)  # what is said beside one narrative is said beside the next
     for narrative in unnamed:
         mine, others = _said(session, narrative)
         narrative.title = make_title(mine, others, barred, terms)
+
+
+def barred_terms(session: Session) -> Lexicon:
+    """What the desk's lexicon says is in no title; expired entries, too.
+
+    That a code is not reviewed does not make it fit to be read aloud.
+    """
+    return Lexicon(lexicon.current(session))
+
+
+def has_slur(session: Session, title: str) -> bool:
+    """Whether a title holds a slur, or what the desk's lexicon calls dehumanising."""
+    hits = barred_terms(session).hits(title)
+    return bool(slurs_in(title)) or any(hit.kind == lexicon.DEHUMANISING for hit in hits)
 
 
 def _said(session: Session, narrative: Narrative) -> tuple[Sequence[str], Sequence[str]]:
@@ -114,9 +128,9 @@ def make_title(
 ) -> str:
     """Three to five telling words, as "Warehouse · bus station · fire".
 
-    No loaded word, handle, address or link is among them, and no term of the lexicon that comes
-    with the house or of ``barred``. Class-based TF-IDF: a word weighs by the share of ``posts``
-    that hold it and by its rarity in ``others``.
+    No loaded word, slur, handle, address or link is among them, and no term of the lexicon that
+    comes with the house or of ``barred``. Class-based TF-IDF: a word weighs by the share of
+    ``posts`` that hold it and by its rarity in ``others``.
     """
     counts = Counter(term for text in posts for term in terms(text))
     elsewhere = Counter(term for text in others for term in terms(text))
@@ -134,7 +148,7 @@ def make_title(
         room = TITLE_WORDS - sum(len(other.split()) for other in chosen)
         if counts[term] < least or len(words) > room or words & taken:
             continue
-        if _shipped().hits(term) or (barred is not None and barred.hits(term)):
+        if slurs_in(term) or _shipped().hits(term) or (barred is not None and barred.hits(term)):
             continue
         if " " in term and counts[term] < TOGETHER * max(counts[word] for word in term.split()):
             continue

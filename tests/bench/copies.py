@@ -230,13 +230,13 @@ def in_database(texts: Sequence[str]) -> None:
                     for n, text in enumerate(texts)
                 ],
             )
-        arrivals = list(enumerate(texts))
+        posts = [Post(id=n, text=text) for n, text in enumerate(texts)]
         copies: dict[int, Copy] = {}
 
         def run() -> None:
-            for start in range(0, len(arrivals), BATCH):
+            for start in range(0, len(posts), BATCH):
                 with sessions.begin() as session:
-                    copies.update(copies_of(session, dict(arrivals[start : start + BATCH]), now))
+                    copies.update(copies_of(session, posts[start : start + BATCH], now, "bench"))
 
         _, cost = timed(run, len(texts))
         with sessions() as session:

@@ -166,6 +166,10 @@ def test_secrets_are_encrypted_and_never_shown(
     wrong = comms.post("/voices/1/accounts", data=form | {"service": "ftp://x"})
     assert wrong.status_code == 422
     assert "quiet-harbour-words" not in wrong.text
+    inside = comms.post("/voices/1/accounts", data=form | {"service": "https://127.0.0.1:8443"})
+    assert inside.status_code == 422
+    assert "leads into a private network" in inside.text
+    assert "quiet-harbour-words" not in inside.text
 
 
 def test_a_platform_that_is_off_is_neither_offered_nor_taken(

@@ -138,7 +138,7 @@ def test_addresses_of_this_network_are_not_read(cast: Cast, client: Client) -> N
     asked = {"kind": "feed", "address": "http://127.0.0.1:5432/", "name": "In here"}
     answer = client(cast.monitor).post("/sources/find", data=asked)
     assert answer.status_code == 422
-    assert "only public addresses are read" in answer.text
+    assert "only public addresses are asked" in answer.text
     assert "In here" in answer.text
 
 

@@ -42,7 +42,7 @@ def told(session, now, say, encoder):
     def tell(*texts, narrative=None, embedder=None):
         model = embedder or encoder
         posts = [say(session, f"a{n}", words, now) for n, words in enumerate(texts)]
-        copies = copies_of(session, {post.id: post.text for post in posts}, now)
+        copies = copies_of(session, posts, now, model.name)
         for post, vector in zip(posts, model.embed(list(texts)), strict=True):
             session.add(
                 Reading(

@@ -76,7 +76,7 @@ def test_a_feed_inside_is_not_even_asked(server: FeedServer, host: str) -> None:
     with pytest.raises(SourceFaultError) as refused:
         list(Feed(address).batches(None))
     assert str(refused.value) == (
-        f"{address} leads to an address inside a private network; only public addresses are read."
+        f"{address} leads to an address inside a private network; only public addresses are asked."
     )
     assert server.asked == []
 

@@ -18,13 +18,16 @@ def upgrade() -> None:
     op.add_column(
         "readings", sa.Column("repeat", sa.Boolean(), server_default=sa.false(), nullable=False)
     )
-    # As copies are read from now on, but without regard to days. Short texts stay as they are:
-    # nothing tells which of them have the same words.
+    # As copies are read from now on, but without regard to weeks. Short texts stay as they are:
+    # nothing tells which of them say the same.
     op.execute(
         """
         UPDATE readings SET repeat = true
-          FROM (SELECT post_id, row_number() OVER (PARTITION BY copy_of ORDER BY post_id) AS place
-                  FROM readings) AS copies
+          FROM (SELECT post_id, row_number() OVER alike AS place
+                  FROM readings
+                 WHERE vector_norm(embedding) > 0
+                WINDOW alike AS (PARTITION BY copy_of, embedder
+                                 ORDER BY post_id <> copy_of, post_id)) AS copies
          WHERE copies.post_id = readings.post_id AND copies.place > 4
         """
     )

@@ -324,7 +324,7 @@ def test_a_server_that_is_not_there_got_nothing(parcel: Parcel) -> None:
 
 
 def test_a_server_in_a_private_network_is_not_asked(script: Script, parcel: Parcel) -> None:
-    with pytest.raises(NotSentError, match="private network"):
+    with pytest.raises(NotSentError, match="private network; only"):
         BlueskyPublisher(check=check_public).publish(parcel)
     uri = f"at://did:plc:paula/app.bsky.feed.post/{parcel.record_key}"
     kept = Posted(parcel.handle, parcel.service, None, parcel.record_key, parcel.record, uri, None)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, insert
 
+from monitor.coding import lexicon
 from monitor.models import DANGEROUS_LEVEL, Narrative, Reading
 from monitor.narratives.claims import CLAIM, CLAIM_TEXTS, SAMPLED, claims_of, partition
 from monitor.narratives.graph import NONE
@@ -221,6 +222,20 @@ def test_two_claims_and_a_remark(session, story, found, tell, now):
     assert copy.post_id not in second.groups
     assert {"depot", "ballots"} <= set(second.title.lower().split())
     assert "post" in second.example.__dict__  # loaded: a page asks no more
+
+
+def test_what_the_desks_lexicon_bars_names_no_claim(session, story, tell, now):
+    for number in range(3):
+        tell(f"The quibberdash has the county ballots {number}", BALLOTS)
+        tell(f"No police on Tuesday says the sheriff {number}", POLICE)
+    assert any("quibberdash" in claim.title.lower() for claim in claims_of(session, story))
+    wording = lexicon.Wording(
+        term="quibberdash", meaning="A code", benign_uses="None", kind="threat_code"
+    )
+    lexicon.add(session, wording, 1, now)
+    claims = claims_of(session, story)
+    assert len(claims) == 2
+    assert not any("quibberdash" in claim.title.lower() for claim in claims)
 
 
 def test_a_claim_is_named_by_what_the_rest_of_the_story_does_not_say(session, story, tell):

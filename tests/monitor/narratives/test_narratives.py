@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from monitor.analyse import analyse_next, consider_next
@@ -16,6 +17,7 @@ from monitor.narratives.narratives import (
 from monitor.narratives.placing import Placer
 from monitor.narratives.texts import texts_in
 from monitor.narratives.titles import make_title, retitle
+from monitor.reading.slurs import slurs_in
 
 FERRY = [
     ("ann", "The ferry timetable changed again, the boat left early this morning"),
@@ -219,6 +221,20 @@ def test_no_slur_no_coded_term_no_handle_and_no_address_in_a_title():
         assert word not in title.lower().replace("ferry depot", "")
     for word in ("boogaloo", "vermin", "v3rmin", "burn"):
         assert word not in title.lower()
+
+
+@pytest.mark.parametrize(
+    "slur", ["wetback", "Wetbacks", "trannies", "porch monkey", "k​ike", "ｇｏｏｋ", "maricón"]
+)
+def test_no_slur_is_in_a_title_however_often_it_is_said(slur):
+    posts = [
+        f"The {slur} at the ferry depot",
+        f"A {slur} at our ferry depot",
+        f"ferry depot {slur}",
+    ]
+    title = make_title(posts, ["Nice weather at the lake"] * 9)
+    assert slurs_in(f"{slur} {title}") == slurs_in(slur)
+    assert "ferry depot" in title.lower()
 
 
 def test_what_a_desk_adds_to_its_lexicon_is_in_no_title(session, say, now):

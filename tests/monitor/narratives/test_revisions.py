@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from monitor.analyse import mend
+from monitor.coding import lexicon
 from monitor.models import Flag, Narrative, Reading, Revision, RevisionPost
 from monitor.narratives import proposals, revisions
 from monitor.narratives.narratives import note_departure
@@ -377,12 +378,26 @@ def test_a_persons_title_stays_and_its_undo_brings_back_the_one_before(town):
     assert town.narrative(bridge).title == "Two"
 
 
+def add_term(session, by, now):
+    wording = lexicon.Wording(
+        term="quibberdash", meaning="Says they are less", benign_uses="None", kind="dehumanising"
+    )
+    lexicon.add(session, wording, by, now)
+
+
 @pytest.mark.parametrize(
     ("title", "why"),
-    [("  ", "title"), ("x" * 121, "120"), ("The vermin at the bridge", "loaded")],
+    [
+        ("  ", "title"),
+        ("x" * 121, "120"),
+        ("The vermin at the bridge", "loaded"),
+        ("The r3tards at the bridge", "slur"),
+        ("The quibberdash at the bridge", "slur"),
+    ],
 )
 def test_unfit_titles(town, title, why):
     bridge = town.gather("bridge")
+    town.act(add_term)
     with pytest.raises(ValueError, match=why):
         town.act(revisions.rename, ("n", bridge), title)
     assert not town.revisions()
