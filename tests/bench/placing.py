@@ -9,9 +9,11 @@ compares each post with all centroids by one product of a matrix and a vector. C
 fall due in between as they do at the desk, and have a figure of their own.
 
 *Considering*: seconds of ``Window.consider`` alone over a full window of 8,000 and of 50,000 posts:
-the first look, which finds everything new, and the next one, 512 posts later. Beside it
-MiniBatchKMeans over the same vectors (HDBSCAN and BERTopic are measured by tests.bench.narratives:
-they are too slow for so many).
+the first look, which finds everything new, and the next one, 512 posts later. Then a third one in a
+thread, while batches of 256 posts are placed: how many meanwhile, and the longest that one took,
+beside the median of others that had the window for themselves. Beside it MiniBatchKMeans over the
+same vectors (HDBSCAN and BERTopic are measured by tests.bench.narratives: they are too slow for so
+many).
 
 The mixture is as dense as the streams in tests.bench.narratives. A post has a cosine of 0.60 to
 0.88 to the story it tells, stories of one subject are alike, a few large ones have most of the
@@ -25,7 +27,8 @@ import multiprocessing
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -42,6 +45,7 @@ WIDTH = 384
 LIVE = {10_000: 1.0, 100_000: 3.0}  # narratives held: milliseconds of processor a post may take
 WINDOWS: dict[int, float | None] = {SIZE: None, 50_000: 60.0}  # posts: seconds a look may take
 CLUSTERS = 500  # of MiniBatchKMeans
+ALONE, MEANWHILE = 5, 60  # batches placed before a look, and ready to be placed during it
 SUBJECTS = 40  # that posts without a story are about
 STORIES_A_SUBJECT = 50  # of many live narratives
 SUBJECT_SHARE = 0.45  # cosine of two stories of one subject
@@ -245,9 +249,10 @@ def placing_by_leader(live: int, number: int) -> None:
 
 
 def a_window(size: int) -> Posts:
-    """Posts for a window of this size to consider, and those that make the next look due."""
+    """Posts for a window of this size to consider, for the next look, and for batches beside it."""
     new = round(OF_STORIES * size / POSTS_A_STORY)
-    return World(0, new, NEARER).posts(size + MOST_NEW, of_live=0, of_new=OF_STORIES)
+    number = size + MOST_NEW + (ALONE + MEANWHILE) * BATCH
+    return World(0, new, NEARER).posts(number, of_live=0, of_new=OF_STORIES)
 
 
 def considering(size: int) -> None:
@@ -257,7 +262,8 @@ def considering(size: int) -> None:
     filling = Clock()
     with filling:
         window.take(arrivals[:size])
-    for look, more in (("the first look", []), ("the next look", arrivals[size:])):
+    next_ones = arrivals[size : size + MOST_NEW]
+    for look, more in (("the first look", []), ("the next look", next_ones)):
         if more:
             window.take(more)
         held = rss()
@@ -280,6 +286,41 @@ def considering(size: int) -> None:
             rss_mb_before=held,
             peak_mb=peak(),
         )
+    considering_beside(window, arrivals[size + MOST_NEW :])
+
+
+def considering_beside(window: Window, arrivals: Sequence[Arrival]) -> None:
+    """A look in a thread, as at the desk, while ``arrivals`` are placed batch by batch."""
+    batches = [arrivals[start : start + BATCH] for start in range(0, len(arrivals), BATCH)]
+    alone = [_seconds(window.take, batch) for batch in batches[:ALONE]]
+    look = window.look()
+    beside: list[float] = []
+    with ThreadPoolExecutor(1) as aside:
+        began = time.perf_counter()
+        found = aside.submit(look.communities)
+        for batch in batches[ALONE:]:
+            if found.done():
+                break
+            beside.append(_seconds(window.take, batch))
+        communities = found.result()
+        seconds = time.perf_counter() - began
+    settling = _seconds(window.settle, look, communities)
+    say(
+        what="considering",
+        method="window, while batches are placed",
+        window=window.size,
+        seconds=round(seconds, 2),
+        batches_placed_meanwhile=len(beside),
+        longest_batch_ms=round(1_000 * max(beside, default=0.0)),
+        median_batch_alone_ms=round(1_000 * float(np.median(alone))),
+        placing_waits_ms=round(1_000 * settling),
+    )
+
+
+def _seconds(what: Callable[..., object], *arguments: object) -> float:
+    began = time.perf_counter()
+    what(*arguments)
+    return time.perf_counter() - began
 
 
 def considering_by_means(size: int) -> None:
