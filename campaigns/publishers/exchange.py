@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 
 TIMEOUT = 15.0  # seconds per step of one exchange
-CONNECTING = 10.0  # seconds to connect at all, where a name has several numbers to try
+CONNECTING = 10.0  # seconds to connect to a server that is checked, all its numbers together
 DEADLINE = 60.0  # seconds for one whole exchange
 ANSWER_MAX = 1_000_000  # bytes of one answer; a true one has a few thousand
 WORDS_MAX = 300  # characters of a server's words that are worth showing

@@ -21,6 +21,8 @@ from sources.collector import SourceFaultError
 
 router = APIRouter(prefix="/voices")
 
+NAMES_SERVER = frozenset({"bluesky", "mastodon"})  # whose accounts stand where somebody says
+
 
 def _list(visit: Visit, status: int = 200, **context: object) -> Response:
     context = {"error": "", "form": {}} | context
@@ -177,7 +179,8 @@ def connect(
     try:
         if platform in PLATFORMS.keys() - LISTED - _offered(visit).keys():
             raise ValueError(f"{PLATFORMS[platform]} is off at this desk: a setting turns it on.")
-        _is_asked(visit, service.strip())
+        if platform in NAMES_SERVER:
+            _is_asked(visit, service.strip())
         voices.connect_account(
             visit.session,
             voice,

@@ -68,13 +68,11 @@ _NUMBER_WORDS = frozenset(
 class Fingerprint:
     """What a text is compared by: its ``words`` in order, without case, signs, links and accounts.
 
-    The words of ``" ".join(words)`` are the same again. ``whole`` is all of it, but for case.
+    The words of ``" ".join(words)`` are the same again.
     """
 
     def __init__(self, text: str) -> None:
-        self.whole = " ".join(
-            unicodedata.normalize("NFKC", text[:COMPARED_CHARS]).casefold().split()
-        )
+        self._text = text[:COMPARED_CHARS]
         self._stripped = _stripped(text)
         self.words = _words(self._stripped)
         self.pairs = frozenset(f"{first} {second}" for first, second in pairwise(self.words))
@@ -83,6 +81,11 @@ class Fingerprint:
     def is_short(self) -> bool:
         """Whether many say this on their own: then nobody's text is a copy of another's."""
         return len(self.pairs) < SHARED_PAIRS
+
+    @property
+    def whole(self) -> str:
+        """All of the text but for case and blanks, signs and links too."""
+        return " ".join(unicodedata.normalize("NFKC", self._text).casefold().split())
 
     @cached_property
     def facts(self) -> frozenset[str]:

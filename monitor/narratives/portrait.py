@@ -101,10 +101,11 @@ def is_mild(reading: Reading) -> bool:
     """
     if reading.level >= DANGEROUS_LEVEL:
         return False
-    words = _CAMEL.sub(" ", unicodedata.normalize("NFKC", reading.post.text))
+    text = unicodedata.normalize("NFKC", reading.post.text)
+    words = _CAMEL.sub(" ", text)
     if any(loaded(word) for word in _LETTERS.findall(normal_form(words))):
         return False
-    return not slurs_in(words)
+    return not (slurs_in(text) or slurs_in(words))
 
 
 def mildest_face(nearest: Iterable[Reading]) -> Reading | None:

@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 from math import log
 
 from sqlalchemy import func, select
@@ -83,8 +83,12 @@ def barred_terms(session: Session) -> Lexicon:
 
 
 def has_slur(session: Session, title: str) -> bool:
-    """Whether a title holds a slur, or what the desk's lexicon calls dehumanising."""
-    hits = barred_terms(session).hits(title)
+    """Whether a title holds a slur, or what the desk's lexicon calls dehumanising.
+
+    What has been retired there is a word like others.
+    """
+    standing = [one for one in lexicon.current(session) if one.state != "retired"]
+    hits = Lexicon(standing).hits(title)
     return bool(slurs_in(title)) or any(hit.kind == lexicon.DEHUMANISING for hit in hits)
 
 
@@ -148,8 +152,11 @@ def make_title(
         room = TITLE_WORDS - sum(len(other.split()) for other in chosen)
         if counts[term] < least or len(words) > room or words & taken:
             continue
-        if slurs_in(term) or _shipped().hits(term) or (barred is not None and barred.hits(term)):
+        if _shipped().hits(term) or (barred is not None and barred.hits(term)):
             continue
+        said = [word for other in (*chosen, term) for word in other.split()]
+        if any(slurs_in(f"{one} {two}") for one, two in product(said, repeat=2)):
+            continue  # a slur of two words neither side by side nor apart
         if " " in term and counts[term] < TOGETHER * max(counts[word] for word in term.split()):
             continue
         chosen.append(term)

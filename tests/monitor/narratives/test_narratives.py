@@ -233,7 +233,9 @@ def test_no_slur_is_in_a_title_however_often_it_is_said(slur):
         f"ferry depot {slur}",
     ]
     title = make_title(posts, ["Nice weather at the lake"] * 9)
-    assert slurs_in(f"{slur} {title}") == slurs_in(slur)
+    words = title.replace(" · ", " ").split()
+    assert slurs_in(slur)
+    assert not any(slurs_in(f"{one} {two}") for one in words for two in words)
     assert "ferry depot" in title.lower()
 
 

@@ -141,6 +141,7 @@ def test_a_narrative_without_a_mild_post_has_no_face(session, story, tell):
         "our ballots: https://example.org/shoot_them and nothing else here",
         "The wetbacks at the depot have all the ballots of our precinct",
         "The ballots of our precinct are with the #PorchMonkeys at the depot",
+        "The ballots of our precinct are with the #WetBacks at the depot",
     ],
 )
 def test_no_loaded_word_hides_from_the_choice_of_a_face(session, story, tell, text):
