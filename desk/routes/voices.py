@@ -1,5 +1,6 @@
 """Voices: who speaks, what they agreed to, which accounts they speak from."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from campaigns.accounts import grants
 from campaigns.approving import release_permissions
 from campaigns.contacts import closing
 from campaigns.models import Consent, Voice
-from campaigns.publishers import BY_HAND, LISTED, PLATFORMS
+from campaigns.publishers import BY_HAND, KEYLESS, LISTED, PLATFORMS
 from campaigns.wording import server_rules
 from desk import people
 from desk.pages import Visit, Visiting, local_time
@@ -21,7 +22,8 @@ from sources.collector import SourceFaultError
 
 router = APIRouter(prefix="/voices")
 
-NAMES_SERVER = frozenset({"bluesky", "mastodon"})  # whose accounts stand where somebody says
+# Platforms whose accounts stand on a server that somebody names.
+ON_NAMED_SERVERS = PLATFORMS.keys() - KEYLESS - {"reddit"}
 
 
 def _list(visit: Visit, status: int = 200, **context: object) -> Response:
@@ -179,8 +181,8 @@ def connect(
     try:
         if platform in PLATFORMS.keys() - LISTED - _offered(visit).keys():
             raise ValueError(f"{PLATFORMS[platform]} is off at this desk: a setting turns it on.")
-        if platform in NAMES_SERVER:
-            _is_asked(visit, service.strip())
+        if platform in ON_NAMED_SERVERS:
+            _check_public(visit, service.strip())
         voices.connect_account(
             visit.session,
             voice,
@@ -199,17 +201,17 @@ def connect(
     return visit.done(f"/voices/{voice.id}")
 
 
-def _is_asked(visit: Visit, service: str) -> None:
-    """ValueError for a server in the desk's own network, unless the settings let it be asked."""
-    try:
-        check_public(service, private=visit.wiring.settings.private_addresses)
-    except PrivateAddressError:
-        raise ValueError(
-            f"{service} leads into a private network, and only public servers are asked. Where it "
-            "is meant, BREAKWATER_PRIVATE_ADDRESSES allows it."
-        ) from None
-    except SourceFaultError:
-        pass  # not known, or no address at all: what is wrong with it is said elsewhere
+def _check_public(visit: Visit, service: str) -> None:
+    """ValueError for a server in a private network, unless the settings let it be asked."""
+    # What is not known, or no address at all, is told elsewhere.
+    with suppress(SourceFaultError):
+        try:
+            check_public(service, private=visit.wiring.settings.private_addresses)
+        except PrivateAddressError:
+            raise ValueError(
+                f"{service} leads into a private network, and only public servers are asked. If "
+                "it is meant, whoever runs the desk sets BREAKWATER_PRIVATE_ADDRESSES."
+            ) from None
 
 
 @router.post("/{voice_id}/limits")

@@ -74,7 +74,7 @@ class Rules:
     """What people have said about narratives; every placing keeps to it."""
 
     touched: Collection[int] = frozenset()  # narratives that only people change
-    apart: Collection[frozenset[int]] = frozenset()  # pairs that are two
+    apart: Collection[frozenset[int]] = frozenset()  # pairs that are two, both of them touched
     not_here: Collection[tuple[int, int]] = frozenset()  # (post id, narrative): it does not belong
 
 
@@ -478,7 +478,7 @@ class Window:
 
     def _merge(self, old: int, keeper: int, change: Change) -> None:
         keeper = change.merged.get(keeper, keeper)
-        if old == keeper or self._apart(old, keeper, change):
+        if old == keeper or frozenset((old, keeper)) in self.rules.apart:
             return
         # A wave that nobody has seen yet is one that a sleeping narrative goes on gathering.
         wave = not self.stories[old].settled and self._asleep(keeper, self.stories[old].first)
@@ -496,11 +496,6 @@ class Window:
         else:
             two.size += one.size
             two.first, two.last = min(one.first, two.first), max(one.last, two.last)
-
-    def _apart(self, one: int, two: int, change: Change) -> bool:
-        """Whether people have said so of these two, or of any that went into them just now."""
-        ones, twos = ({s, *(o for o, k in change.merged.items() if k == s)} for s in (one, two))
-        return any(frozenset((a, b)) in self.rules.apart for a in ones for b in twos)
 
     def _asleep(self, story: int, days: float) -> bool:
         return story in self.stories and self.stories[story].asleep(days)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete, select, text
+from sqlalchemy import cast, delete, event, select, text
 
 from monitor import search as searching
 from monitor.embedding.encoder import load_encoder
+from monitor.embedding.vectors import Embedding, signs
 from monitor.models import Narrative, Reading
 from monitor.narratives.copies import KEEPERS, copies_of
 from monitor.narratives.narratives import hour_of
@@ -136,14 +137,16 @@ def test_the_index_of_signs_finds_what_the_cosines_say(session, told, encoder):
     assert near == session.scalars(exact.order_by(distance, Reading.post_id)).all()
     assert near
     session.execute(text("SET LOCAL enable_seqscan = off"))
-    plan = session.execute(
-        text(
-            "EXPLAIN SELECT post_id FROM readings WHERE NOT repeat AND vector_dims(embedding) = 384"
-            " AND vector_norm(embedding) > 0 ORDER BY binary_quantize(embedding)::bit(384)"
-            " <~> binary_quantize(CAST(:v AS vector))::bit(384) LIMIT 5"
-        ),
-        {"v": str(vector.tolist())},
-    )
+    query = select(Reading.post_id).where(*searching.indexed()).limit(5)
+    query = query.order_by(signs(Reading.embedding).op("<~>")(signs(cast(vector, Embedding))))
+    connection = session.connection()
+
+    @event.listens_for(connection, "before_cursor_execute", retval=True)
+    def explain(connection, cursor, statement, parameters, context, many):
+        return f"EXPLAIN {statement}", parameters
+
+    plan = connection.execute(query)
+    event.remove(connection, "before_cursor_execute", explain)
     assert "ix_readings_signs" in "\n".join(plan.scalars())
 
 

@@ -136,27 +136,41 @@ def test_what_people_have_said_holds(seed: int, batch: int, data: st.DataObject)
     desk.read(arrivals[:200], batch)
     stories = sorted(set(desk.labels.values()) - {NONE})
     touched = data.draw(st.sets(st.sampled_from(stories))) if stories else set()
-    pairs = [frozenset((a, b)) for a in stories for b in stories if a < b]
-    apart = data.draw(st.sets(st.sampled_from(pairs))) if pairs else set()
     mine = {story: desk.members(story) for story in touched}
     placed = [post for post, story in desk.labels.items() if story != NONE and story not in touched]
     not_here = {(post, desk.labels[post]) for post in placed[:3]}
-    desk.window.rules = Rules(touched, apart, not_here)
+    desk.window.rules = Rules(touched, not_here=not_here)
     desk.look()
-    assert not [pair for pair in apart if len({desk.end(story) for story in pair}) < 2]
-    # As the desk reads them anew: what was merged goes by the name of what it went into.
-    apart = {frozenset(desk.end(story) for story in pair) for pair in apart}
-    desk.window.rules = Rules(touched, apart, not_here)
     desk.read(arrivals[200:], batch)
     for story in touched:
         assert mine[story] <= desk.members(story)  # nothing leaves by itself
         assert story not in desk.merged
-    for one, two in apart:
-        assert desk.merged.get(one) != two
-        assert desk.merged.get(two) != one
-        assert not {one, two} <= touched or desk.end(one) != desk.end(two)
     for post, story in not_here:
         assert desk.labels[post] != story
+
+
+@given(seed=st.integers(0, 10_000), batch=st.integers(1, 200))
+@settings(max_examples=10, deadline=None)
+def test_what_people_have_split_is_neither_joined_nor_asked_about(seed: int, batch: int) -> None:
+    arrivals, truth = told(400, seed)
+    half = np.random.default_rng(seed).integers(2, size=400)
+    story = [
+        None if t == NONE else 1_001 + 2 * t + int(h) for t, h in zip(truth, half, strict=True)
+    ]
+    split = [replace(post, story=s) for post, s in zip(arrivals, story, strict=True)][:200]
+    known = {
+        s: (Story(story[:200].count(s), 0.0, 1.0, True), np.zeros(WIDTH, np.float32))
+        for s in set(story[:200]) - {None}
+    }
+    desk = Desk()
+    desk.window.restore(known, split)
+    desk.follow(Change(moved=desk.window.posts()))
+    apart = {frozenset((first, first + 1)) for first in range(1_001, 1_001 + 2 * len(TOPICS), 2)}
+    desk.window.rules = Rules(known, apart)
+    desk.look()
+    desk.read(arrivals[200:], batch)
+    assert not desk.merged.keys() & known.keys()
+    assert not apart & {frozenset(one) for one in desk.proposals if isinstance(one[1], int)}
 
 
 @given(seed=st.integers(0, 10_000), batch=st.integers(1, 200))
