@@ -73,7 +73,11 @@ def test_a_lease_and_a_decision_show_on_the_open_pages_of_others(
     page = opened(browsing(jo), "/narratives/1")
     elsewhere = browsing(cast.duty_lead)
     elsewhere.add_init_script("window.setInterval = () => 0")  # it asks for nothing by itself
+    elsewhere.add_init_script("""addEventListener("htmx:sse:after:message", () => {
+        document.documentElement.dataset.heard = ""
+    })""")
     queue = opened(elsewhere, "/queue")
+    queue.locator("html[data-heard]").wait_for()  # its stream is there, with nothing to say yet
     maya = client(cast.monitor)
     maya.post(f"/flags/{waiting[0]}/lease")
     expect(page.locator(".presence-line")).to_contain_text("Maya has this until")
