@@ -158,7 +158,7 @@ def _write(
                 posted_at=post.posted_at,
                 hour=hour_of(post.posted_at),
                 copy_of=copies[post.id].of,
-                repeat=copies[post.id].repeat,
+                searched=copies[post.id].searched,
                 vector=vector,
                 judged=_reading(post.id, thought, embedder, now)
                 | (codings.said(coded[post.id]) if post.id in coded else {}),

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import (
     Boolean,
-    ColumnElement,
-    Float,
-    Integer,
+    Select,
     cast,
     func,
     or_,
@@ -29,7 +27,7 @@ from sqlalchemy.orm import Session, aliased, defer, joinedload
 
 from monitor.embedding.embed import Embedder
 from monitor.embedding.vectors import SIGNS, Embedding, signs
-from monitor.models import Narrative, Reading
+from monitor.models import Meaning, Narrative, Reading
 from monitor.narratives.narratives import standing
 from sources.db import among
 from sources.models import Post
@@ -138,8 +136,7 @@ def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32])
     """The posts whose vectors of this model are nearest, the nearest first; no copies of others."""
     distance = Reading.embedding.cosine_distance(vector)
     if len(vector) == DIMENSIONS:
-        # The signs of the vectors, a bit each, are indexed: a sixth of the size of the whole
-        # index, and the cosines of what it finds are exact. It goes on past what was deleted.
+        # The index of signs goes on past what was deleted; cosines of what it finds are exact.
         session.execute(
             text(
                 f"SELECT set_config('hnsw.ef_search', '{LOOKED_AT}', true),"
@@ -147,51 +144,34 @@ def _posts_by_meaning(session: Session, model: str, vector: NDArray[np.float32])
                 f" set_config('hnsw.max_scan_tuples', '{SCANNED}', true)"
             )
         )
-        nearest = (
-            select(Reading.post_id, distance.label("distance"))
-            .where(*indexed(), Reading.embedder == model, _once())
-            .order_by(signs(Reading.embedding).op("<~>")(signs(cast(vector, Embedding))))
-            .limit(LOOKED_AT)
-            .subquery()
-        )
+        near = by_signs(model, vector).limit(LOOKED_AT)
     else:
-        latest = (
-            select(Reading.post_id)
-            .where(Reading.embedder == model)
-            .order_by(Reading.post_id.desc())
-            .limit(UNINDEXED)
-        )
-        nearest = (
-            select(Reading.post_id, distance.label("distance"))
-            .where(Reading.post_id.in_(latest), func.vector_norm(Reading.embedding) > 0, _once())
-            .order_by(distance)
-            .limit(LOOKED_AT)
-            .subquery()
-        )
-    near = select(nearest.c.post_id).where(nearest.c.distance < 1 - MEANS_THE_SAME)
-    return list(session.scalars(near.order_by(nearest.c.distance, nearest.c.post_id)))
+        near = _once(model).order_by(Meaning.post_id.desc()).limit(UNINDEXED)
+    found = near.subquery()
+    query = (
+        select(Reading.post_id)
+        .join(found, found.c.post_id == Reading.post_id)
+        .where(distance < 1 - MEANS_THE_SAME)
+        .order_by(distance, Reading.post_id)
+    )
+    return list(session.scalars(query.limit(LOOKED_AT)))
 
 
-def _once() -> ColumnElement[bool]:
-    """Of copies the first alone, where it can be found: they leave room for other texts."""
-    first = aliased(Reading)
-    # No EXISTS: for that, all readings might be gathered first.
+def by_signs(model: str, vector: NDArray[np.float32]) -> Select[int]:
+    """Ids of posts by the signs of this model's vectors, the most alike first."""
+    alike = Meaning.signs.op("<~>")(signs(cast(vector, Embedding)))
+    return _once(model).order_by(alike)
+
+
+def _once(model: str) -> Select[int]:
+    """Ids of posts; of copies the first alone where it can be found: they leave others room."""
+    first = aliased(Meaning)
+    # No EXISTS: for that, all might be gathered first.
     stands = select(first.post_id).where(
-        first.post_id == Reading.copy_of,
-        first.embedder == Reading.embedder,
-        ~first.repeat,
-        func.vector_norm(first.embedding) > 0,
+        first.post_id == Meaning.copy_of, first.embedder == Meaning.embedder
     )
-    return (Reading.post_id == Reading.copy_of) | stands.scalar_subquery().is_(None)
-
-
-def indexed() -> tuple[ColumnElement[bool], ...]:
-    """What the index of signs holds: its condition, word for word."""
-    return (
-        ~Reading.repeat,
-        func.vector_dims(Reading.embedding, type_=Integer) == text(str(DIMENSIONS)),
-        func.vector_norm(Reading.embedding, type_=Float) > text("0"),
-    )
+    alone = (Meaning.post_id == Meaning.copy_of) | stands.scalar_subquery().is_(None)
+    return select(Meaning.post_id).where(Meaning.embedder == model, alone)
 
 
 def _narratives_by_words(session: Session, words: str) -> list[int]:

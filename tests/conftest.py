@@ -154,7 +154,7 @@ def fresh_index(engine: Engine) -> None:
     Theirs differ in a single sign where true ones differ in half: no way leads out of a thousand.
     """
     with engine.begin() as connection:
-        connection.execute(text("REINDEX INDEX ix_readings_signs"))
+        connection.execute(text("REINDEX INDEX ix_meanings_signs"))
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import regex  # type: ignore[import-untyped, unused-ignore]
 from rensa import RMinHash  # type: ignore[import-untyped, unused-ignore]
-from sqlalchemy import BigInteger, Select, delete, func, literal, select, true
+from sqlalchemy import BigInteger, Select, delete, literal, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from monitor.models import CopyBand, Reading
+from monitor.models import CopyBand, Meaning
 from sources.db import unnested
 from sources.models import Post
 
@@ -113,7 +113,7 @@ class Copy(NamedTuple):
     """What one post is a copy of."""
 
     of: int  # the group of copies: the id of its first known post, its own if it is no copy
-    repeat: bool  # KEEPERS others that are searched by meaning say the same
+    searched: bool  # by meaning; not if KEEPERS others are that say the same
 
 
 def bands_of(print_: Fingerprint) -> list[int]:
@@ -207,14 +207,14 @@ class _Keepers:
         # Whom a short text meets says the same, and is nevertheless no copy.
         same = [k for k in met.values() if print_.is_short or k.group_id == group_id]
         lately = sum(k.read_at > self._now - KEEPER_TIME for k in same)
-        repeat = sum(k.searched for k in same) >= KEEPERS
-        needed = lately < KEEPERS and not print_.is_short
-        if bands and (needed or (readable and not repeat)):
-            keeper = _Keeper(post_id, group_id, self._now, print_, readable and not repeat)
+        searched = readable and bool(bands) and sum(k.searched for k in same) < KEEPERS
+        needed = lately < KEEPERS and bool(bands) and not print_.is_short
+        if needed or searched:
+            keeper = _Keeper(post_id, group_id, self._now, print_, searched)
             for band in bands:
                 self._by_band.setdefault(band, []).append(keeper)
                 self._new.append((band, keeper))
-        return Copy(group_id, repeat)
+        return Copy(group_id, searched)
 
     def save(self) -> None:
         """Write the new keepers' bands."""
@@ -252,12 +252,9 @@ def _met(bands: set[int], now: datetime) -> Select[tuple[int, int, int, datetime
 
 def _said(posts: Collection[int], embedder: str) -> Select[int, str, bool]:
     """(post id, text, whether it is searched by meaning) of these posts."""
-    searched = ~Reading.repeat & (func.vector_norm(Reading.embedding) > 0)
-    return (
-        select(Post.id, Post.text, func.coalesce(searched & (Reading.embedder == embedder), False))
-        .outerjoin(Reading, Reading.post_id == Post.id)
-        .where(Post.id.in_(posts))
-    )
+    by_it = (Meaning.post_id == Post.id) & (Meaning.embedder == embedder)
+    found = select(Post.id, Post.text, Meaning.post_id.is_not(None)).outerjoin(Meaning, by_it)
+    return found.where(Post.id.in_(posts))
 
 
 def _stripped(text: str) -> str:

@@ -16,7 +16,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import count
 
-from monitor.models import DANGEROUS_LEVEL, HourlyCount, Narrative, Reading
+from monitor.embedding.vectors import signs
+from monitor.models import DANGEROUS_LEVEL, HourlyCount, Meaning, Narrative, Reading
 from monitor.narratives.graph import Floats
 from monitor.reading.incitement import ALARMING_LEVEL
 from sources.db import UTCDateTime, among, unnested
@@ -54,7 +55,7 @@ class Unsaved:
     posted_at: datetime
     hour: datetime
     copy_of: int  # Reading.copy_of: copies of one text are placed as one
-    repeat: bool  # Reading.repeat
+    searched: bool  # by meaning: it has a Meaning, too
     vector: Floats  # (d,), of unit length, or zero if it could not be read
     judged: Mapping[str, object]  # the columns of its reading beside these, but for the narrative
 
@@ -180,7 +181,6 @@ def _save(session: Session, arrivals: Sequence[Unsaved], moves: Mapping[int, int
             "post_id": one.post_id,
             "embedding": one.vector,
             "copy_of": one.copy_of,
-            "repeat": one.repeat,
             "hour": one.hour,
             "narrative_id": moves[one.post_id],
         }
@@ -189,6 +189,16 @@ def _save(session: Session, arrivals: Sequence[Unsaved], moves: Mapping[int, int
     if rows:
         # All columns in all rows, or it were a statement wherever one without a narrative follows.
         session.execute(insert(Reading).execution_options(render_nulls=True), rows)
+    find_by_meaning(session, [one.post_id for one in arrivals if one.searched])
+
+
+def find_by_meaning(session: Session, posts: Collection[int]) -> None:
+    """Have these posts found by what they mean (monitor.search): they were read, and not so yet."""
+    columns = (Reading.post_id, Reading.copy_of, Reading.embedder, signs(Reading.embedding))
+    theirs = select(*columns).where(among(Reading.post_id, posts))
+    session.execute(
+        insert(Meaning).from_select(["post_id", "copy_of", "embedder", "signs"], theirs)
+    )
 
 
 def _write(session: Session, moves: Mapping[int, int | None]) -> None:

@@ -45,7 +45,8 @@ from desk.settings import Settings
 from desk.wiring import wire
 from monitor.coding.codebook import MessageFields, as_stored
 from monitor.embedding.embed import PACKAGED_NAME
-from monitor.models import Flag, HourlyCount, Narrative, Reading
+from monitor.embedding.vectors import SIGNS
+from monitor.models import Flag, HourlyCount, Meaning, Narrative
 from monitor.narratives.narratives import HOUR, hour_of
 from sources.models import Source
 from tests.bench.database import own_database
@@ -158,7 +159,7 @@ def fill(sessions: sessionmaker[Session], posts: int, narratives: int) -> None:
     rng = np.random.default_rng(SEED)
     now = datetime.now(UTC)
     centres = unit(rng.normal(size=(narratives, WIDTH)).astype(np.float32))
-    (signs,) = (one for one in Reading.__table__.indexes if one.name == "ix_readings_signs")
+    (signs,) = (one for one in Meaning.__table__.indexes if one.name == "ix_meanings_signs")
     with sessions.begin() as session:
         session.add(Source(kind="example", address="bench", name="Bench", created_at=now))
         for start in range(0, narratives, BLOCK):
@@ -292,6 +293,10 @@ def _copy(
                         *(n + 1, hour_of(at), at),
                     )
                 )
+    connection.execute(
+        "INSERT INTO meanings (post_id, copy_of, embedder, signs) SELECT post_id, copy_of,"
+        f" embedder, binary_quantize(embedding)::bit({SIGNS}) FROM readings"
+    )
     for table, column in (("posts", "id"), ("narratives", "id")):
         connection.execute(
             f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'),"

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import cast, delete, event, select, text
+from sqlalchemy import delete, event, select, text
 
 from monitor import search as searching
 from monitor.embedding.encoder import load_encoder
-from monitor.embedding.vectors import Embedding, signs
 from monitor.models import Narrative, Reading
 from monitor.narratives.copies import KEEPERS, copies_of
+from monitor.narratives.counters import find_by_meaning
 from monitor.narratives.narratives import hour_of
 from monitor.search import DIMENSIONS, RANK, fuse, post_at, search
 from sources.models import Post
@@ -57,12 +57,12 @@ def told(session, now, say, encoder):
                     scorer="test",
                     narrative_id=narrative and narrative.id,
                     copy_of=copies[post.id].of,
-                    repeat=copies[post.id].repeat,
                     hour=hour_of(now),
                     read_at=now,
                 )
             )
         session.flush()
+        find_by_meaning(session, [one for one, copy in copies.items() if copy.searched])
         return {words: post.id for words, post in zip(texts, posts, strict=True)}
 
     return tell
@@ -137,8 +137,7 @@ def test_the_index_of_signs_finds_what_the_cosines_say(session, told, encoder):
     assert near == session.scalars(exact.order_by(distance, Reading.post_id)).all()
     assert near
     session.execute(text("SET LOCAL enable_seqscan = off"))
-    query = select(Reading.post_id).where(*searching.indexed()).limit(5)
-    query = query.order_by(signs(Reading.embedding).op("<~>")(signs(cast(vector, Embedding))))
+    query = searching.by_signs(encoder.name, vector).limit(5)
     connection = session.connection()
 
     @event.listens_for(connection, "before_cursor_execute", retval=True)
@@ -147,7 +146,7 @@ def test_the_index_of_signs_finds_what_the_cosines_say(session, told, encoder):
 
     plan = connection.execute(query)
     event.remove(connection, "before_cursor_execute", explain)
-    assert "ix_readings_signs" in "\n".join(plan.scalars())
+    assert "ix_meanings_signs" in "\n".join(plan.scalars())
 
 
 def test_narratives_are_found_by_title_centre_and_posts(session, story, told, encoder):
@@ -174,7 +173,8 @@ def test_copies_are_shown_once(session, told, encoder):
 
 def test_many_copies_leave_room_for_other_texts(session, told, encoder):
     told(*(f"bridge closed {n}" for n in range(2 * searching.LOOKED_AT)))
-    session.execute(text("UPDATE readings SET copy_of = (SELECT min(post_id) FROM readings)"))
+    for table in ("readings", "meanings"):
+        session.execute(text(f"UPDATE {table} SET copy_of = (SELECT min(post_id) FROM readings)"))
     posts = told(SEMANTIC, *OTHERS)
     copy, other = search(session, encoder, "bridge closed").hits
     assert (copy.by_words, copy.by_meaning) == (True, True)
@@ -197,16 +197,17 @@ def test_thousands_of_equal_texts_leave_a_way_to_others(session, told, encoder, 
     assert len(meant) <= KEEPERS + len(others)
 
 
-@pytest.mark.parametrize("unread", ["embedder = 'another'", "embedding = '[0,0,0]'"])
+@pytest.mark.parametrize("unread", ["UPDATE meanings SET embedder = 'x'", "DELETE FROM meanings"])
 def test_a_copy_is_found_where_the_first_cannot_be(session, told, encoder, unread):
     posts = told(SEMANTIC, SEMANTIC.upper(), *OTHERS)
     first = posts[SEMANTIC]
-    session.execute(
-        text("UPDATE readings SET copy_of = :one WHERE post_id <= :one + 1"), {"one": first}
-    )
+    for table in ("readings", "meanings"):
+        session.execute(
+            text(f"UPDATE {table} SET copy_of = :one WHERE post_id <= :one + 1"), {"one": first}
+        )
     (hit,) = search(session, encoder, "bridge closed").hits
     assert hit.reading.post_id == first
-    session.execute(text(f"UPDATE readings SET {unread} WHERE post_id = :one"), {"one": first})
+    session.execute(text(f"{unread} WHERE post_id = :one"), {"one": first})
     session.expire_all()
     (hit,) = search(session, encoder, "bridge closed").hits
     assert hit.reading.post_id == posts[SEMANTIC.upper()]

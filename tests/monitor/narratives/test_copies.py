@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, func, select
 
-from monitor.models import CopyBand, Reading
+from monitor.models import CopyBand, Meaning, Reading
 from monitor.narratives.copies import (
     COPY_WINDOW,
     KEEPER_TIME,
@@ -26,8 +26,10 @@ from monitor.narratives.copies import (
     forget_old,
     similarity,
 )
+from monitor.narratives.counters import find_by_meaning
 from sources.models import Post, Source
 
+FEW = [True] * KEEPERS + [False, False]
 WIRE = (
     "Officials in Marlow county say the ferry landing will stay closed on Friday "
     "after two boats were damaged in the storm"
@@ -122,7 +124,7 @@ def say():
 def said(say, now):
     """Store texts and read them as one batch: ``said(session, *texts)`` answers their groups.
 
-    Or which of them are repeats: ``said(session, *texts, of="repeat")``. ``model``: what reads
+    Or which of them are searched: ``said(session, *texts, of="searched")``. ``model``: what reads
     them; None: nothing can.
     """
 
@@ -144,12 +146,12 @@ def said(say, now):
                     reasons=[],
                     scorer="test",
                     copy_of=copies[post.id].of,
-                    repeat=copies[post.id].repeat,
                     hour=at,
                     read_at=at,
                 )
             )
         session.flush()
+        find_by_meaning(session, [one for one, copy in copies.items() if copy.searched])
         return [getattr(copies[post.id], of) for post in posts]
 
     return read
@@ -259,12 +261,12 @@ def test_a_group_is_named_by_its_first_post_whatever_the_order(session, say, now
 def test_short_texts_stay_alone_and_a_few_stand_for_all(session, said, now, short):
     everybody = [short, short.upper()] * KEEPERS
     assert len(set(said(session, *everybody[:3], f"{short} to that"))) == 4
-    repeats = said(session, *everybody, f"{short} to this", of="repeat")
-    assert repeats == [False] + [True] * (len(everybody) - 1) + [False]
+    found = said(session, *everybody, f"{short} to this", of="searched")
+    assert found == [True] + [False] * (len(everybody) - 1) + [True]
     kept = select(func.count()).select_from(CopyBand)
     assert session.scalar(kept) == KEEPERS + 2
-    again = said(session, *everybody, at=now + COPY_WINDOW + KEEPER_TIME, of="repeat")
-    assert again == [False] * KEEPERS + [True] * (len(everybody) - KEEPERS)
+    again = said(session, *everybody, at=now + COPY_WINDOW + KEEPER_TIME, of="searched")
+    assert again == [True] * KEEPERS + [False] * (len(everybody) - KEEPERS)
 
 
 @pytest.mark.parametrize("text", ["amen", WIRE])
@@ -272,24 +274,23 @@ def test_what_cannot_be_searched_stands_for_nothing(session, said, text):
     """A text that is declared to be in a language that the model cannot read, or of another one."""
     for model in (None, "another"):
         said(session, *[text] * KEEPERS, model=model)
-    repeats = said(session, *[text] * (KEEPERS + 2), of="repeat")
-    assert repeats == [False] * KEEPERS + [True, True]
-    assert said(session, text, of="repeat") == [True]
+    assert said(session, *[text] * (KEEPERS + 2), of="searched") == FEW
+    assert said(session, text, of="searched") == [False]
 
 
 def test_without_words_the_card_is_what_is_said(session, said):
     cards = ["The ferry is closed", "The bridge is open"]
-    repeats = [said(session, *[""] * (KEEPERS + 1), card=card, of="repeat") for card in cards]
-    assert repeats == [[False] * KEEPERS + [True]] * 2
-    assert not any(said(session, *[""] * (KEEPERS + 1), of="repeat"))
+    found = [said(session, *[""] * (KEEPERS + 2), card=card, of="searched") for card in cards]
+    assert found == [FEW, FEW]
+    assert said(session, "", of="searched") == [False]
 
 
 def test_of_a_group_a_few_stand_for_all(session, said, now):
     copies = [WIRE, *CARRIED[: KEEPERS + 1]]
-    assert said(session, *copies, of="repeat") == [False] * KEEPERS + [True, True]
-    assert said(session, WIRE, at=now + KEEPER_TIME, of="repeat") == [True]
-    session.execute(delete(Post).where(Post.id.in_(select(Reading.post_id).where(~Reading.repeat))))
-    assert said(session, *copies, of="repeat") == [False] * KEEPERS + [True, True]
+    assert said(session, *copies, of="searched") == FEW
+    assert said(session, WIRE, at=now + KEEPER_TIME, of="searched") == [False]
+    session.execute(delete(Post).where(Post.id.in_(select(Meaning.post_id))))
+    assert said(session, *copies, of="searched") == FEW
 
 
 def test_no_post_no_query(session, now):
@@ -323,7 +324,7 @@ def test_a_post_read_again_keeps_its_group(session, say, now):
     copies = copies_of(session, posts, now, "test")
     assert copies_of(session, posts, now, "test") == copies
     again = copies_of(session, posts[:1], now, "test")
-    assert again == {posts[0].id: (posts[0].id, False)}
+    assert again == {posts[0].id: (posts[0].id, True)}
 
 
 def test_ten_times_the_copies_are_no_more_rows(session, said):
@@ -358,7 +359,7 @@ def test_a_post_purged_while_it_is_compared_is_no_fault(sessions, say, now):
     event.listen(engine, "after_cursor_execute", purge)
     try:
         with sessions.begin() as session:
-            alone = {copy.id: (copy.id, False)}
+            alone = {copy.id: (copy.id, True)}
             assert copies_of(session, [copy], now, "test") == alone
             assert session.get(Post, first.id) is None
     finally:
