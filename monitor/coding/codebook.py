@@ -9,7 +9,7 @@ belong to the same edition: whoever changes a rule changes its sentence there an
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -187,8 +187,8 @@ class MessageFields:
 
 def as_stored(fields: MessageFields) -> dict[str, object]:
     """Fields as JSON, with the edition of the codebook they are coded by."""
-    groups = sorted(fields.target_groups)
-    return asdict(fields) | {"target_groups": groups, "edition": EDITION}
+    hallmarks, groups = dict(fields.hallmarks), sorted(fields.target_groups)
+    return vars(fields) | {"hallmarks": hallmarks, "target_groups": groups, "edition": EDITION}
 
 
 def from_stored(stored: Mapping[str, Any]) -> MessageFields:
