@@ -79,8 +79,8 @@ class Reading(Base):
 class Meaning(Base):
     """A post that is found by meaning (monitor.search), by the signs of its vector, a bit each.
 
-    Apart from its reading: the index would take each that moves to another narrative up anew, and
-    be fifteen times as long about it. Of thousands that are alike each would lead to the others and
+    Apart from its reading: each move to another narrative writes that anew, and an index there
+    would take it in again, which made moving fifteen times as slow. Of thousands that are alike each would lead to the others and
     none of them further: a few stand for all (monitor.narratives.copies).
     """
 

@@ -113,7 +113,8 @@ class Copy(NamedTuple):
     """What one post is a copy of."""
 
     of: int  # the group of copies: the id of its first known post, its own if it is no copy
-    searched: bool  # by meaning; not if KEEPERS others are that say the same
+    # By meaning; not if KEEPERS others are that say the same, nor if it is unread or says nothing.
+    searched: bool
 
 
 def bands_of(print_: Fingerprint) -> list[int]:

@@ -189,7 +189,8 @@ def _save(session: Session, arrivals: Sequence[Unsaved], moves: Mapping[int, int
     if rows:
         # All columns in all rows, or it were a statement wherever one without a narrative follows.
         session.execute(insert(Reading).execution_options(render_nulls=True), rows)
-    find_by_meaning(session, [one.post_id for one in arrivals if one.searched])
+    if searched := [one.post_id for one in arrivals if one.searched]:
+        find_by_meaning(session, searched)
 
 
 def find_by_meaning(session: Session, posts: Collection[int]) -> None:

@@ -37,10 +37,10 @@ EXPECTED_SHARE = 0.2  # of the weight that chance would lead to the larger one
 # fall apart over a phase of it. T26 settled 0.735 so and 0.712 without, with fewer changes of mind;
 # mixes of many small stories lose 0.004.
 VOTE_SHARE = 0.5  # of the K neighbours that must agree; plain "nearest" pulls in twice the noise
-# And those of them that are nearest must be near in the mean; 0.52 leaves out too much of PHEME
-# (0.974 against 0.977). The least cosine of each that agrees does worse on all three.
-VOTERS = 4
+# Of those that agree the VOTERS nearest have at least this mean cosine. 0.52 leaves out too much
+# of PHEME (0.974 against 0.977); a least cosine for each that agrees does worse on all three.
 VOTE = 0.50
+VOTERS = 4
 SILENCE_DAYS = 7.0  # a story that says nothing for so long has ended: T26 0.66 without, 0.74 with
 SILENCE_TIMES = 20.0  # but never before this many times its usual gap
 WORDLESS = 0.3  # an edge weighs cosine × (this + shared words): T26 0.735 without words, 0.765 with
@@ -102,7 +102,7 @@ def communities(
 
 
 def vote(labels: Ints, cosines: Floats, sleeping: Collection[int] = ()) -> int:
-    """The label that at least VOTE_SHARE of the K nearest posts have, some quite near; or NONE.
+    """The label that VOTE_SHARE of the K nearest posts or more have, some of them near; or NONE.
 
     ``cosines``: of these posts, the nearest first.
     """

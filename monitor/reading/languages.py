@@ -50,7 +50,7 @@ def language_of(text: str, declared: str | None = None) -> str:
     """
     said = primary(declared)
     words = _words(text)
-    letters = sum(character.isalpha() for character in words)
+    letters = sum(map(str.isalpha, words))
     if not letters:
         return said or UNKNOWN
     found, confidence = _identifier().classify(words)

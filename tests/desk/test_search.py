@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from desk.wiring import Wiring
 from monitor.models import Narrative, Reading
+from monitor.narratives.counters import find_by_meaning
 from sources.models import Post
 from tests.desk.conftest import Cast, Client
 from tests.desk.test_pages import furnished  # noqa: F401
@@ -24,6 +25,7 @@ def posts(fresh_index: None, furnished: Wiring) -> Wiring:  # noqa: F811
             values = {"embedder": encoder.name, "embedding": vector}
             session.execute(update(Reading).where(Reading.post_id == post.id).values(values))
         vector = encoder.embed(["the bridge is closed"])[0]
+        find_by_meaning(session, session.scalars(select(Post.id)).all())
         session.execute(update(Narrative).values(embedder=encoder.name, centroid=vector))
     return furnished
 
@@ -34,7 +36,7 @@ def test_what_is_found_says_how(posts: Wiring, cast: Cast, client: Client) -> No
     assert "the bridge rumour" in page
     assert "Code it" not in page
     page = client(cast.monitor).get("/search", params={"q": "viaduct over water"}).text
-    assert "by meaning" in page
+    assert "<span>by meaning</span>" in page
     assert "Code it" in page
     assert 'value="viaduct over water"' in page
 

@@ -11,7 +11,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from monitor import retention
-from monitor.models import AreaCount, CopyBand, Departure, HourlyCount, Narrative, Reading
+from monitor.models import (
+    AreaCount,
+    CopyBand,
+    Departure,
+    HourlyCount,
+    Meaning,
+    Narrative,
+    Reading,
+)
+from monitor.narratives.counters import find_by_meaning
 from monitor.narratives.narratives import hour_of, note_departure
 from monitor.retention import retire
 from sources import bluesky, example, feeds, reddit
@@ -191,10 +200,12 @@ def test_a_post_goes_with_its_reading_and_what_was_made_of_many_stays(
         post_id = session.scalars(select(Post.id)).one()
         band = CopyBand(band=1, post_id=post_id, group_id=post_id, read_at=now)
         session.add(band)
+        find_by_meaning(session, [post_id])
     assert retire(sessions, _intake(), lambda: now) == 1
     with sessions() as session:
         assert session.scalars(select(Reading)).all() == []
         assert session.scalars(select(CopyBand)).all() == []
+        assert session.scalars(select(Meaning)).all() == []
         assert session.scalars(select(Departure)).all() == []
         kept = session.scalars(select(Narrative)).one()
         assert (kept.title, kept.size) == ("Ferry · timetable", 1)

@@ -166,7 +166,8 @@ def test_narratives_are_found_by_title_centre_and_posts(session, story, told, en
 
 def test_copies_are_shown_once(session, told, encoder):
     posts = told(BRIDGE, BRIDGE.upper())
-    session.execute(text("UPDATE readings SET copy_of = :one"), {"one": posts[BRIDGE]})
+    for table in ("readings", "meanings"):
+        session.execute(text(f"UPDATE {table} SET copy_of = :one"), {"one": posts[BRIDGE]})
     session.expire_all()
     assert len(found(session, encoder, "bridge closed")) == 1
 

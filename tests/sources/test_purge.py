@@ -310,8 +310,9 @@ def test_after_a_removal_no_table_holds_anything_of_it(
         bands -= {band for band, post_id in _bands(session) if post_id not in ids}
         assert bands
         before = _counted(session)
-    needles = [MARKER, ALICE, EVE, *authors, *spans, *map(_written, vectors)]
-    held = {"posts", "readings", "passing_posts", "rejected_items", "narratives"}
+    signs = ["".join("1" if number > 0 else "0" for number in vector) for vector in vectors]
+    needles = [MARKER, ALICE, EVE, *authors, *spans, *map(_written, vectors), *signs]
+    held = {"posts", "readings", "meanings", "passing_posts", "rejected_items", "narratives"}
     assert _tables_that_hold(engine, needles) == held
 
     _leave(how, told, sessions, intake, stream, save, now)

@@ -10,6 +10,12 @@ branch_labels = None
 depends_on = None
 
 
+# A graph that does not fit is built on disk, many times as slowly. Beside each other the builders
+# would need as much shared memory, of which a container has little.
+MEMORY = """SELECT set_config('maintenance_work_mem', '512MB', true),
+    set_config('max_parallel_maintenance_workers', '0', true)"""
+
+
 def upgrade() -> None:
     op.create_table(
         "meanings",
@@ -17,21 +23,23 @@ def upgrade() -> None:
         sa.Column("copy_of", sa.BigInteger(), nullable=False),
         sa.Column("embedder", sa.Text(), nullable=False),
         sa.Column("signs", BIT(384), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["post_id"],
-            ["readings.post_id"],
-            name=op.f("fk_meanings_post_id_readings"),
-            ondelete="CASCADE",
-        ),
         sa.PrimaryKeyConstraint("post_id", name=op.f("pk_meanings")),
     )
     op.execute(
         """
         INSERT INTO meanings (post_id, copy_of, embedder, signs)
         SELECT post_id, copy_of, embedder, binary_quantize(embedding)::bit(384)
-          FROM readings WHERE NOT repeat AND vector_norm(embedding) > 0
+          FROM readings JOIN posts ON posts.id = post_id
+         WHERE NOT repeat AND vector_norm(embedding) > 0
+           AND (posts.text ~ '\\S' OR posts.card ~ '\\S')
         """
     )
+    op.create_foreign_key(
+        op.f("fk_meanings_post_id_readings"),
+        *("meanings", "readings", ["post_id"], ["post_id"]),
+        ondelete="CASCADE",
+    )
+    op.execute(MEMORY)
     op.create_index(
         "ix_meanings_signs",
         "meanings",
@@ -55,6 +63,7 @@ def downgrade() -> None:
            AND NOT EXISTS (SELECT FROM meanings WHERE meanings.post_id = readings.post_id)
         """
     )
+    op.execute(MEMORY)
     op.execute(
         """
         CREATE INDEX ix_readings_signs ON readings

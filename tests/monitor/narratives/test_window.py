@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.narratives.graph import NONE, Floats, K, communities, words_of
+from monitor.narratives.graph import NONE, Floats, K, communities, vote, words_of
 from monitor.narratives.window import LEAST_NEW, Arrival, Change, Rules, Story, Window
 
 WIDTH = 32
@@ -30,6 +30,24 @@ def told(posts: int, seed: int, noise: float = 0.3) -> tuple[list[Arrival], list
         arrivals.append(Arrival(n + 1, f"a{rng.integers(40)}", text, n / 500, unit))
         truth.append(topic)
     return arrivals, truth
+
+
+@pytest.mark.parametrize(
+    ("labels", "nearest", "expected"),
+    [
+        ([1] * 8, [0.7, 0.5, 0.5, 0.4], 1),  # half of them, the nearest near enough in the mean
+        ([1] * 8, [0.6, 0.5, 0.5, 0.3], NONE),
+        ([1] * 7, [0.9] * 4, NONE),  # too few
+        ([2] * 4 + [1] * 8, [0.9] * 4, NONE),  # those that are near say something else
+        ([1] * 8 + [2] * 7, [0.9] * 4, 1),
+        ([], [0.9] * 4, NONE),
+    ],
+)
+def test_a_post_goes_where_half_its_neighbours_are_if_some_are_near(labels, nearest, expected):
+    everybody = np.array(labels + [NONE] * (K - len(labels)))
+    cosines = np.array(nearest + [0.1] * (K - len(nearest)))
+    assert vote(everybody, cosines) == expected
+    assert vote(everybody, cosines, sleeping={expected}) == NONE
 
 
 class Desk:
