@@ -80,8 +80,9 @@ class Meaning(Base):
     """A post that is found by meaning (monitor.search), by the signs of its vector, a bit each.
 
     Apart from its reading: each move to another narrative writes that anew, and an index there
-    would take it in again, which made moving fifteen times as slow. Of thousands that are alike each would lead to the others and
-    none of them further: a few stand for all (monitor.narratives.copies).
+    would take it in again, which made moving fifteen times as slow. Of thousands that are alike
+    each would lead to the others and none of them further: a few stand for all
+    (monitor.narratives.copies).
     """
 
     __tablename__ = "meanings"
