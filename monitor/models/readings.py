@@ -100,8 +100,9 @@ class Meaning(Base):
     post_id: Mapped[int] = mapped_column(
         ForeignKey("readings.post_id", ondelete="CASCADE"), primary_key=True
     )
+    # Both as in the reading, which a search need not ask for each post it goes past.
     copy_of: Mapped[int] = mapped_column(BigInteger)
-    embedder: Mapped[str] = mapped_column(Text)  # vectors of different models never meet
+    embedder: Mapped[str] = mapped_column(Text)
     signs: Mapped[str] = mapped_column(BIT(SIGNS))  # see monitor.embedding.vectors
 
 

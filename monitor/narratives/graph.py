@@ -32,10 +32,10 @@ CORE_DEGREE = 3  # neighbours at CORE that make a post dense
 # 2 is better where few stories are large (T26 0.765 against 0.713), and glues many small ones.
 RESOLUTION = 6.0
 JOIN_SHARE = 0.05  # of the smaller community's weight that leads to the other; 0.02 to 0.08 alike
-EXPECTED_SHARE = 0.2  # of the weight that chance would lead to the larger one
-# Where both were one story before, chance is not taken off: what everybody talks about does not
-# fall apart over a phase of it. T26 settled 0.735 so and 0.712 without, with fewer changes of mind;
-# mixes of many small stories lose 0.004.
+# Of the weight that chance would lead to the larger one. Where both were one story before, it is
+# not taken off: what everybody talks about does not fall apart over a phase of it. T26 settled
+# 0.735 so and 0.712 without, with fewer changes of mind; mixes of many small stories lose 0.004.
+EXPECTED_SHARE = 0.2
 VOTE_SHARE = 0.5  # of the K neighbours that must agree; plain "nearest" pulls in twice the noise
 # Of those that agree the VOTERS nearest have at least this mean cosine. 0.52 leaves out too much
 # of PHEME (0.974 against 0.977); a least cosine for each that agrees does worse on all three.
