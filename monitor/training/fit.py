@@ -1,13 +1,16 @@
 """Fine-tuning the careful reader: the packaged encoder, end to end, with heads on its tokens.
 
 Each head is an attention over the tokens: which count, and what each says. Their products are the
-evidence shown to a person, so that what is shown is what was added up.
+evidence shown to a person, so that what is shown is what was added up. What a larger model says
+of a text (``teacher``) is learned beside its labels, if it is known.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,21 +21,38 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from monitor.embedding.embed import legible, packaged_folder
-from monitor.reading.careful import ANSWERS, HEADS, SIGNS, STANCES
+from monitor.reading.careful import ANSWERS, HEADS, QUESTIONS, SIGNS, STANCES
 from monitor.reading.plain import plain
 from monitor.training.posts import Example
 
 TOKENS = 96  # a post has 25 on average; longer ones are cut in training only
-BATCH_TOKENS = 640  # padded: some 20 posts. With more of them at a step fewer steps teach less
-PEAK = 1.2e-4  # learning rate after WARM of all steps, then falling to nothing
-GOING_ON = 0.7  # of PEAK, for a reader that has learned before
-WARM = 0.08
+WARM = 0.08  # of all steps, until the learning rate is at its peak; then it falls to nothing
+GOING_ON = 0.7  # of the peak, for a reader that has learned before
 DECAY = 0.01
 # How much a head's loss counts; of threats there are few, so each counts more.
 WEIGHTS = {"hate": 1.0, "violence": 1.5, "dehumanising": 0.7, "stance": 1.0, "signs": 1.0}
 RARE = {"hate": 1.0, "violence": 3.0, "dehumanising": 2.0, "signs": 4.0}
 DROPOUT = 0.1
 SMOOTH = 0.02  # labels are people's, and people err
+# Where a teacher has said something it counts for so much, the labels for the rest. Divided by
+# SOFT, what it takes for unlikely is told from what it takes for impossible (Hinton et al. 2015).
+TAUGHT = 0.5
+SOFT = 2.0
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a model learns: ``peak`` and ``heads`` are the learning rates of its body and heads."""
+
+    peak: float = 1.2e-4
+    heads: float = 1.2e-4
+    # Padded: some 20 posts. With more of them at a step fewer steps teach less.
+    batch_tokens: int = 640
+
+
+READING = Course()
+# Whether the processor itself multiplies numbers of sixteen bits, at twice the speed and more.
+BRIEF = bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +78,17 @@ class Heads(nn.Module):
 class Reader(nn.Module):
     """Token ids and mask (b, s) → a value for each of ``careful.ANSWERS``, (b, answers)."""
 
-    def __init__(self, start: Mapping[str, NDArray[np.float32]] | None = None) -> None:
-        """``start``: weights of a reader (``careful.unpacked``) to go on from."""
+    def __init__(
+        self, start: Mapping[str, NDArray[np.float32]] | None = None, model: Path | None = None
+    ) -> None:
+        """``start``: weights of a reader (``careful.unpacked``) to go on from.
+
+        ``model``: the folder of an encoder other than the packaged one.
+        """
         super().__init__()
-        self.body = AutoModel.from_pretrained(packaged_folder(), local_files_only=True)
+        self.model = model or packaged_folder()
+        self.brief = False  # whether the body reckons with numbers of sixteen bits
+        self.body = AutoModel.from_pretrained(self.model, local_files_only=True)
         self.words.sparse = True  # of the words only those that are met change
         self.heads = Heads(self.width, HEADS)
         self.signs = Heads(self.width, len(SIGNS))
@@ -85,8 +112,9 @@ class Reader(nn.Module):
 
     def states(self, ids: Tensor, mask: Tensor) -> Tensor:
         """What the body makes of each token, (b, s, width)."""
-        found: Tensor = self.body(input_ids=ids, attention_mask=mask).last_hidden_state
-        return found
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.brief):
+            found: Tensor = self.body(input_ids=ids, attention_mask=mask).last_hidden_state
+        return found.float()
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         states = self.states(ids, mask)
@@ -98,9 +126,9 @@ def plain_name(name: str) -> str:
     return name.removeprefix("body.").removeprefix("heads.")
 
 
-def tokens_of(texts: Sequence[str]) -> list[list[int]]:
-    """Word pieces as the reader at the desk has them, cut at TOKENS."""
-    tokenizer = Tokenizer.from_file(str(packaged_folder() / "tokenizer.json"))
+def tokens_of(texts: Sequence[str], model: Path | None = None) -> list[list[int]]:
+    """Word pieces as the reader at the desk has them, or another model, cut at TOKENS."""
+    tokenizer = Tokenizer.from_file(str((model or packaged_folder()) / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(TOKENS)
     return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(map(_read, texts)))]
@@ -116,25 +144,36 @@ def fit(
     seed: int,
     start: Mapping[str, NDArray[np.float32]] | None = None,
     after: Callable[[Reader], None] = lambda reader: None,
+    model: Path | None = None,
+    course: Course = READING,
 ) -> Reader:
     """A reader trained on these epochs, each read once; ``after`` each it may be looked at.
 
-    ``start``: weights of a reader (``careful.unpacked``) to go on from.
+    ``start``: weights of a reader (``careful.unpacked``) to go on from. ``model``: the folder of
+    an encoder other than the packaged one.
     """
     torch.manual_seed(seed)
     torch.set_flush_denormal(True)  # numbers too small to matter cost a hundred times others
     chance = np.random.default_rng(seed)
-    reader = Reader(start)
+    reader = Reader(start, model)
     reader.train()
-    read = [tokens_of([one.text for one in epoch]) for epoch in epochs]
-    plans = [batches(ids, chance) for ids in read]
+    read = [tokens_of([one.text for one in epoch], reader.model) for epoch in epochs]
+    plans = [batches(ids, chance, course.batch_tokens) for ids in read]
     steps = sum(len(plan) for plan in plans)
     words = reader.words.weight
-    trained = [each for each in reader.parameters() if each is not words]
-    peak = PEAK if start is None else GOING_ON * PEAK
+    body = [each for each in reader.body.parameters() if each is not words]
+    heads = [*reader.heads.parameters(), *reader.signs.parameters()]
+    slower = 1 if start is None else GOING_ON
     optimisers = [
-        torch.optim.AdamW(trained, lr=peak, weight_decay=DECAY, fused=True),
-        torch.optim.SparseAdam([words], lr=peak),
+        torch.optim.AdamW(
+            [
+                {"params": body, "lr": slower * course.peak},
+                {"params": heads, "lr": slower * course.heads},
+            ],
+            weight_decay=DECAY,
+            fused=True,
+        ),
+        torch.optim.SparseAdam([words], lr=slower * course.peak),
     ]
     schedules = [
         torch.optim.lr_scheduler.LambdaLR(
@@ -145,11 +184,12 @@ def fit(
     ]
     begun, step, mean = time.monotonic(), 0, 0.0
     for epoch, ids, plan in zip(epochs, read, plans, strict=True):
+        reader.brief = BRIEF
         for batch in plan:
             loss = _loss(reader(*padded([ids[i] for i in batch])), [epoch[i] for i in batch])
             reader.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(trained, 1.0)
+            nn.utils.clip_grad_norm_([*body, *heads], 1.0)
             for optimiser, schedule in zip(optimisers, schedules, strict=True):
                 optimiser.step()
                 schedule.step()
@@ -157,6 +197,7 @@ def fit(
             if step % 200 == 0:
                 pace = (time.monotonic() - begun) / step
                 log.info("step %d of %d, loss %.3f, %.2f s a step", step, steps, mean, pace)
+        reader.brief = False
         after(reader.eval())
         reader.train()
     torch.set_flush_denormal(False)  # others in this process may mean them
@@ -165,7 +206,7 @@ def fit(
 
 def values(reader: Reader, texts: Sequence[str]) -> NDArray[np.float32]:
     """What the reader says of each text, before any calibration: (n, ANSWERS)."""
-    ids = tokens_of(texts)
+    ids = tokens_of(texts, reader.model)
     found = np.zeros((len(ids), len(ANSWERS)), np.float32)
     with torch.inference_mode():
         for batch in batches(ids, None):
@@ -197,8 +238,12 @@ def padded(ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return whole, mask
 
 
-def batches(ids: Sequence[Sequence[int]], chance: np.random.Generator | None) -> list[list[int]]:
-    """Texts of about one length together, up to BATCH_TOKENS; the batches in a mixed order."""
+def batches(
+    ids: Sequence[Sequence[int]],
+    chance: np.random.Generator | None,
+    budget: int = READING.batch_tokens,
+) -> list[list[int]]:
+    """Texts of about one length together, ``budget`` of tokens at most; with ``chance`` mixed."""
     lengths = np.array([len(each) for each in ids], float)
     if chance is not None:
         lengths += chance.uniform(0, 6, len(ids))  # other neighbours in each epoch
@@ -206,7 +251,7 @@ def batches(ids: Sequence[Sequence[int]], chance: np.random.Generator | None) ->
     longest = 0
     for i in np.argsort(lengths):
         longest = max(longest, len(ids[i]))
-        if not found or (len(found[-1]) + 1) * longest > BATCH_TOKENS:
+        if not found or (len(found[-1]) + 1) * longest > budget:
             found.append([])
             longest = len(ids[i])
         found[-1].append(int(i))
@@ -216,8 +261,33 @@ def batches(ids: Sequence[Sequence[int]], chance: np.random.Generator | None) ->
 
 
 def _loss(said: Tensor, examples: Sequence[Example]) -> Tensor:
+    """Of labels, and of what a teacher says where it has said something."""
+    of_labels = _loss_of_labels(said, examples)
+    known = [(i, one.taught) for i, one in enumerate(examples) if one.taught is not None]
+    if not known:
+        return of_labels
+    answers = torch.tensor(np.stack([taught for _, taught in known]))
+    of_teacher = _loss_of_teacher(said[[i for i, _ in known]], answers)
+    return (1 - TAUGHT) * of_labels + TAUGHT * of_teacher
+
+
+def _loss_of_teacher(said: Tensor, taught: Tensor) -> Tensor:
+    """Of the reader's values and its teacher's, (b, answers) both."""
+    unlike = nn.functional.binary_cross_entropy_with_logits
+    asked = len(QUESTIONS)
+    soft, ought = said[:, :HEADS] / SOFT, taught[:, :HEADS] / SOFT
+    weights = torch.tensor([WEIGHTS[question] for question in QUESTIONS])
+    questions = unlike(soft[:, :asked], ought[:, :asked].sigmoid(), reduction="none").mean(dim=0)
+    stance = nn.functional.cross_entropy(soft[:, asked:], ought[:, asked:].softmax(dim=1))
+    signs = unlike(said[:, HEADS:], taught[:, HEADS:].sigmoid(), reduction="none").sum(dim=1).mean()
+    # What is softened pulls with so much less force, by SOFT on either side.
+    softened = SOFT**2 * ((questions * weights).sum() + WEIGHTS["stance"] * stance)
+    return softened + WEIGHTS["signs"] * signs
+
+
+def _loss_of_labels(said: Tensor, examples: Sequence[Example]) -> Tensor:
     total: Any = said.sum() * 0
-    for column, name in enumerate(("hate", "violence", "dehumanising")):
+    for column, name in enumerate(QUESTIONS):
         known = [i for i, one in enumerate(examples) if getattr(one, name) is not None]
         if known:
             truth = torch.tensor([float(getattr(examples[i], name)) for i in known])

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from monitor.coding.draws import draw
-from monitor.reading.careful import SIGNS, STANCES
+from monitor.reading.careful import SIGNS, STANCES, Floats
 from monitor.training.written import SLOTS, Written, written
 
 # The share of our own pairs, and of sets without a split of their own, that is held back.
@@ -32,6 +32,9 @@ FILLED = 1
 # Davidson counts nearly all insults as "offensive, not hate", against the other sets; all its hate
 # is used, and as many of the rest.
 DAVIDSON_REST = 1_500
+# Texts an epoch besides, for a teacher to answer: of those left over as many as these.
+UNSAID = 6_000
+OF_STREAM = 4_000
 # Sets that judged hate of every kind: what they call harmless carries no sign of it either.
 OF_ALL_HATE = ("hatemoji",)
 NONE = dict.fromkeys(SIGNS, 0)
@@ -42,7 +45,11 @@ SHOWING = 0.05
 
 @dataclass(frozen=True)
 class Example:
-    """A text and what is known of it; None: nobody has said. ``family``: the kind of case."""
+    """A text and what is known of it; None: nobody has said. ``family``: the kind of case.
+
+    ``taught``: what a teacher (``monitor.training.teacher``) says of it, for each of
+    ``careful.ANSWERS``, before any calibration.
+    """
 
     text: str
     hate: int | None = None
@@ -52,6 +59,7 @@ class Example:
     signs: Mapping[str, int] = field(default_factory=dict)  # what is known of careful.SIGNS
     set: str = ""
     family: str = ""
+    taught: Floats | None = field(default=None, compare=False)
 
     def answer(self, question: str) -> int | None:
         """0 or 1 to one of ``careful.QUESTIONS`` or ``careful.SIGNS``; None: nobody has said."""
@@ -137,6 +145,20 @@ def epoch(posts: Sequence[Example], texts: Sequence[Written], seed: int) -> list
     read = [_showing(post, chance) if chance.random() < SHOWING else post for post in read]
     chance.shuffle(read)
     return read
+
+
+def unsaid(posts: Sequence[Example], stream: Sequence[Example], seed: int) -> list[Example]:
+    """What is read besides in an epoch where a teacher answers, half of it with an emoji of people.
+
+    Insults, whatever their labels say, and posts of ordinary streams.
+    """
+    chance = random.Random(f"unsaid {seed}")
+    rest = [post for post in posts if post.set == "davidson" and not post.hate]
+    some = [
+        Example(post.text, set="unsaid") for post in chance.sample(rest, min(UNSAID, len(rest)))
+    ]
+    some += chance.sample(stream, min(OF_STREAM, len(stream)))
+    return [_showing(one, chance) if chance.random() < 0.5 else one for one in some]
 
 
 def framed_held(held: Sequence[Example], chance: random.Random) -> list[Example]:
