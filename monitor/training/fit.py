@@ -51,7 +51,7 @@ class Course:
 
 
 READING = Course()
-# Whether the processor itself multiplies numbers of sixteen bits, at twice the speed and more.
+# Whether the processor itself multiplies numbers of sixteen bits: a step takes half to two thirds.
 BRIEF = bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 log = logging.getLogger(__name__)

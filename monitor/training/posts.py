@@ -32,7 +32,7 @@ FILLED = 1
 # Davidson counts nearly all insults as "offensive, not hate", against the other sets; all its hate
 # is used, and as many of the rest.
 DAVIDSON_REST = 1_500
-# Texts an epoch besides, for a teacher to answer: of those left over as many as these.
+# Texts an epoch besides, for a teacher to answer: insults of Davidson's, and posts of streams.
 UNSAID = 6_000
 OF_STREAM = 4_000
 # Sets that judged hate of every kind: what they call harmless carries no sign of it either.
