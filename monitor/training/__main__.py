@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--day", type=date.fromisoformat, required=True, help="its name")
     options = parser.parse_args(arguments)
+    if options.teacher and options.epochs < 1:
+        parser.error("--teacher: in no epochs nothing is learned")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         posts, held = public(options.data)

@@ -5,7 +5,8 @@ each text is learned by the reader beside the labels (``python -m monitor.traini
 tells likely from less likely where a label is 0 or 1, and has an answer where there is no label
 (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network").
 
-``--model`` is the folder of any encoder that transformers reads; ours was all-mpnet-base-v2.
+``--model`` is the folder of any encoder that transformers reads; ours was all-mpnet-base-v2. The
+teacher's own folder is one as well, with its heads and a card (``reader.json``) beside.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import hashlib
 import json
 import logging
 import random
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -29,22 +31,22 @@ from monitor.training.posts import Example, epoch, ordinary, ours, public
 TEACHING = Course(peak=4e-5, heads=5e-4, batch_tokens=1280)
 EPOCHS = 2
 ORDINARY = 1_500  # posts of streams an epoch
-WEIGHTS = "teacher.safetensors"
-ENCODER = "model.safetensors"
+WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+HEADS_FILE = "heads.safetensors"
 
 log = logging.getLogger(__name__)
 
 
 class Teacher:
-    """A finished teacher; ``name``: its encoder's folder, ``sha256``: of that encoder's weights."""
+    """A finished teacher; ``name``: of the encoder it began as, ``sha256``: of whose weights."""
 
     def __init__(self, folder: Path) -> None:
         """OSError or ValueError where the folder holds none."""
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        model = Path(card["model"])
-        self.name, self.sha256 = model.name, str(card["sha256"])
-        self.reader = Reader(model=model)
-        self.reader.load_state_dict(load_file(folder / WEIGHTS))
+        self.name, self.sha256 = str(card["model"]), str(card["sha256"])
+        self.reader = Reader(model=folder)
+        self.reader.load_state_dict(self.reader.state_dict() | load_file(folder / HEADS_FILE))
         self.reader.eval()
         self.reader.brief = BRIEF
 
@@ -55,6 +57,20 @@ class Teacher:
         log.info("%s answers %d texts", self.name, len(texts))
         said: dict[str, Floats] = dict(zip(texts, values(self.reader, texts), strict=True))
         return [[replace(one, taught=said[one.text]) for one in each] for each in read]
+
+
+def save(reader: Reader, folder: Path, card: dict[str, object]) -> None:
+    """``card``: at least its ``model`` and ``sha256``, as ``Teacher`` has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    reader.body.save_pretrained(folder)
+    shutil.copyfile(reader.model / TOKENIZER, folder / TOKENIZER)
+    heads = {
+        name: weights
+        for name, weights in reader.state_dict().items()
+        if not name.startswith("body.")
+    }
+    save_file(heads, folder / HEADS_FILE)
+    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -71,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         posts, held = public(options.data)
         texts, ours_held = ours(options.seed)
         stream, _ = ordinary(options.ordinary)
-        sha256 = hashlib.sha256((options.model / ENCODER).read_bytes()).hexdigest()
+        sha256 = hashlib.sha256((options.model / WEIGHTS).read_bytes()).hexdigest()
     except (OSError, ValueError) as fault:
         sys.exit(str(fault))
     held += ours_held
@@ -83,16 +99,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for seed in range(options.seed, options.seed + EPOCHS)
     ]
     reader = fit(epochs, options.seed, model=options.model, course=TEACHING)
-    options.out.mkdir(parents=True, exist_ok=True)
-    save_file(reader.state_dict(), options.out / WEIGHTS)
     card = {
-        "model": str(options.model),
+        "model": options.model.name,
         "sha256": sha256,
         "made": options.day.isoformat(),
         "seed": options.seed,
         "held_back": tried(values(reader, [one.text for one in held]), held),
     }
-    (options.out / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    save(reader, options.out, card)
     print(json.dumps(card, indent=2))
 
 

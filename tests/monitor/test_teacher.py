@@ -1,17 +1,15 @@
 """A larger model teaches the reader: its answers are learned beside the labels, or without any."""
 
-import json
 import re
 
 import numpy as np
-from safetensors.torch import save_file
 from sklearn.metrics import roc_auc_score
+from torch import nn
 
-from monitor.embedding.embed import packaged_folder
-from monitor.reading.careful import ANSWERS, CARD, HEADS, SIGNS
+from monitor.reading.careful import ANSWERS, HEADS, SIGNS
 from monitor.training.fit import Reader, fit, values
 from monitor.training.posts import DAVIDSON_REST, Example, unsaid
-from monitor.training.teacher import WEIGHTS, Teacher
+from monitor.training.teacher import Teacher, save
 from monitor.training.written import SLOTS
 
 NOUNS = ("house", "car", "boat", "bridge", "shirt", "door", "lamp", "road")
@@ -37,10 +35,10 @@ def test_what_the_teacher_says_is_learned_where_no_label_says_anything() -> None
 
 def test_a_teacher_answers_all_and_takes_no_label_away(tmp_path) -> None:
     reader = Reader().eval()
-    save_file(reader.state_dict(), tmp_path / WEIGHTS)
-    (tmp_path / CARD).write_text(json.dumps({"model": str(packaged_folder()), "sha256": "abc"}))
-    teacher = Teacher(tmp_path)
-    assert (teacher.name, teacher.sha256) == (packaged_folder().name, "abc")
+    nn.init.normal_(reader.heads.attend.weight)
+    save(reader, tmp_path / "teacher", {"model": "an encoder", "sha256": "abc"})
+    teacher = Teacher((tmp_path / "teacher").rename(tmp_path / "moved"))
+    assert (teacher.name, teacher.sha256) == ("an encoder", "abc")
     told = Example("They will burn.", hate=1, violence=1, stance="asserts", set="ours")
     first, second = teacher.answered([[told, Example("Good morning")], [Example("Good morning")]])
     assert first == [told, Example("Good morning")]  # but for what is taught
