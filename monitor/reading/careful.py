@@ -83,6 +83,11 @@ class Said:
         self.signs = {name: self._likely[name] for name in SIGNS if name in self._likely}
 
     @property
+    def plain(self) -> str:
+        """The text without the tricks that hide its words, emoji as they were written."""
+        return self._read.plain.text
+
+    @property
     def stance(self) -> str:
         """The likeliest stance."""
         return max(self.stances, key=self.stances.__getitem__)
@@ -182,8 +187,8 @@ class _Read:
 
     def __init__(self, text: str) -> None:
         self.size = len(text)
-        self._plain: Plain = plain(text)
-        self.text, self._places = spelled(self._plain.text)
+        self.plain: Plain = plain(text)
+        self.text, self._places = spelled(self.plain.text)
 
     def tells(self, start: int, end: int) -> bool:
         """Whether a letter or a digit is there; signs of emoji have become words."""
@@ -199,7 +204,7 @@ class _Read:
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         first, last = self._places[start], self._places[end - 1]
-        return self._plain.span(first, last + 1)
+        return self.plain.span(first, last + 1)
 
 
 def packed(weights: Mapping[str, Floats]) -> dict[str, NDArray[Any]]:

@@ -177,7 +177,10 @@ def read(text: str) -> Assessment:
 
 
 def seems_alarming(text: str) -> bool:
-    """Whether ``text`` may be ALARMING_LEVEL or above: a look of microseconds, never a false no."""
+    """Whether a word in ``text`` alarms: a look of microseconds.
+
+    What the cues put at ALARMING_LEVEL or above always has one; what the reader alone sees may not.
+    """
     read = " ".join(text[:SCORED_CHARS].translate(SAME_LENGTH).lower().split())
     return any(
         start == 0 or not read[start - 1].isalnum()

@@ -94,8 +94,8 @@ class Thresholds:
     look_hate: float  # of the first look: below both, nothing is read further
     look_violence: float
     look_alarmed: float  # of either, for a text with an alarming word
-    violence: float  # from here on violence is called or approved of, if hate is read as well
-    sure: float  # and from here on whatever else is read
+    violence: float  # from here on violence is called or approved of, if more bears it out
+    sure: float  # and from here on whatever else there is
     unclear: float  # from here on a person should look
     hate: float
     dehumanising: float
@@ -240,14 +240,19 @@ def _marked(
 def _sees_violence(said: Said, signs: Collection[str], at: Thresholds) -> bool:
     """Whether the reader sees violence called for or approved of, whatever the cues do.
 
-    Only where two of its answers agree, or one is very sure: harsh but lawful words are read as
-    violent too often otherwise.
+    Only where it is very sure, or where two of its answers agree and a word bears them out: beside
+    a threat one that alarms, beside hate such a one or a group's name. Harsh but lawful words are
+    read as violent too often otherwise.
     """
     meant = said.stance == "asserts"
     if meant and said.violence >= at.sure:
         return True
-    agreed = said.hate >= at.hate or (meant and THREAT in signs)
-    return agreed and said.violence >= at.violence
+    if said.violence < at.violence:
+        return False
+    hateful, threatening = said.hate >= at.hate, meant and THREAT in signs
+    if (hateful or threatening) and seems_alarming(said.plain):
+        return True
+    return hateful and bool(groups_named(said.plain))
 
 
 def with_codes(assessed: Assessment, hits: Sequence[Hit]) -> Assessment:

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score
 
+from monitor.coding.codebook import HALLMARKS
 from monitor.coding.draws import draw
 from monitor.reading.careful import HEADS, QUESTIONS, SIGNS, STANCES, Calibration, Floats
 from monitor.training.posts import Example
@@ -19,9 +20,9 @@ from monitor.training.posts import Example
 # out of scope, are so, and so many of what is hateful, or violent, pass the first look: each one
 # more that passes costs a careful reading, which takes as long as the vector did.
 PRECISION = {"hate": 0.80, "violence": 0.80, "dehumanising": 0.80, "outside": 0.90}
-SIGN_PRECISION = 0.75
+SIGN_PRECISION = 0.80
 SIGN_LEAST = 0.5  # few texts carry a sign: what is likelier not there is never taken for there
-SURE = 0.90  # of posts read as violent whatever else is read in them
+SURE = 0.95  # of posts read as violent whatever else is read in them
 NEVER = 1.01  # a threshold that no probability reaches
 UNCLEAR = 0.2  # from so likely a call on, one in five, a person is asked to look
 LOOK_RECALL = {"hate": 0.95, "violence": 0.90}
@@ -61,22 +62,31 @@ def signs_set(
     """The same with what is said of SIGNS calibrated, and from where on each is taken.
 
     ``values``: (n, ANSWERS). ``examples`` had better hold ordinary posts: signs are rare, and
-    our own text is half of such.
+    our own text is half of such. Hallmarks, of which some have twenty texts, share a threshold: by
+    one's own a single odd text would close it.
     """
-    slopes, offsets, found = [], [], {}
+    slopes, offsets = [], []
+    said_of: dict[str, tuple[Floats, Floats]] = {}  # sign → how likely, and the truth
     for column, sign in enumerate(SIGNS, HEADS):
         rows, truth = _known(examples, sign)
         said = values[rows, column]
         if not truth.any() or truth.all():  # nothing to set it by: it is never taken
             slopes.append(1.0)
             offsets.append(0.0)
-            found[sign] = NEVER
             continue
         fitted = LogisticRegression(C=1e4).fit(said[:, None], truth)
         slopes.append(float(fitted.coef_[0, 0]))
         offsets.append(float(fitted.intercept_[0]))
         likely = 1 / (1 + np.exp(-(said * slopes[-1] + offsets[-1])))
-        found[sign] = round(max(SIGN_LEAST, _at_precision(truth, likely, SIGN_PRECISION)), 4)
+        said_of[sign] = likely, truth
+    found = dict.fromkeys(SIGNS, NEVER)
+    hallmarks = [sign for sign in SIGNS if sign in HALLMARKS]
+    for alike in (hallmarks, *([sign] for sign in SIGNS if sign not in HALLMARKS)):
+        known = [said_of[sign] for sign in alike if sign in said_of]
+        if known:
+            likely, truth = map(np.concatenate, zip(*known, strict=True))
+            at = round(max(SIGN_LEAST, _at_precision(truth, likely, SIGN_PRECISION)), 4)
+            found |= {sign: at for sign in alike if sign in said_of}
     return replace(calibration, sign_slopes=slopes, sign_offsets=offsets), found
 
 

@@ -16,6 +16,7 @@ from monitor.models import Case
 from monitor.reading.careful import (
     ANSWERS,
     CARD,
+    EXCLUSION,
     HEAD_WEIGHTS,
     HEADS,
     OF_SIGNS,
@@ -123,6 +124,23 @@ def test_a_sign_is_taken_where_it_is_likelier_there_than_not_or_never() -> None:
         "",
         "right about hate, by kind",
     }
+
+
+def test_a_few_odd_texts_close_no_rare_hallmark() -> None:
+    chance = np.random.default_rng(4)
+    examples, values = [], chance.normal(size=(460, len(ANSWERS))).astype(np.float32)
+    few = ("H4", EXCLUSION)  # eight texts carry them, three more look as if they did
+    for n in range(460):
+        signs = dict.fromkeys(SIGNS, 0) | {"H3": int(n < 200)}
+        examples.append(Example(f"text {n}", signs=signs | dict.fromkeys(few, int(200 <= n < 208))))
+        values[n, ANSWERS.index("H3")] += 20 * (n < 200)
+        for sign in few:
+            values[n, ANSWERS.index(sign)] += 20 * (200 <= n < 211)
+    calibration, at = signs_set(Calibration((1, 1, 1), (0, 0, 0), 1), values, examples)
+    likely = calibration.probabilities(values)
+    assert at["H4"] == at["H3"] < at[EXCLUSION]
+    assert (likely[200:208, ANSWERS.index("H4")] >= at["H4"]).all()
+    assert not (likely[200:208, ANSWERS.index(EXCLUSION)] >= at[EXCLUSION]).all()
 
 
 @pytest.mark.parametrize("signed", [True, False])

@@ -122,6 +122,8 @@ HARMLESS = (
     "Run the Harrisons out to the airport",
     "get rid of those officials at the ballot box",
     "Hit the Democrats where it hurts: at the polls",
+    "Boycott the chain and hit those owners where it hurts: in the pocketbook",
+    "We hit them where it hurts - their quarterly profits",
     "Get the address of the shelter",
     "Post the phone number of the clinic please",
     "Don't let him leave without his lunch",

@@ -51,13 +51,16 @@ def read(text: str, **answers: object) -> Assessment:
 
 
 QUIET = "These folk will see what happens to folk like that."
+ALARMING = "These folk will see what burns next."
+NAMING = "These immigrants will see what happens next."
 CALL = "Someone should burn that place"
 
 
 def test_what_no_cue_knows_the_reader_sees() -> None:
     assert cued.read(QUIET).level == 0
     assert read(QUIET).level == 0
-    violent = read(QUIET, violence=0.9, hate=0.9)
+    violent = read(ALARMING, violence=0.9, hate=0.9)
+    assert cued.read(ALARMING).level == 0
     assert (violent.level, violent.fields.act, violent.fields.force) == (
         3, "unspecified_violence", "wish",
     )  # fmt: skip
@@ -78,14 +81,36 @@ def test_a_hallmark_that_the_reader_sees_is_level_two_and_shows_its_place(sign: 
 
 
 def test_a_threat_to_somebody_who_is_no_group_needs_no_hate() -> None:
-    assert read(QUIET, violence=0.9).level == 0
-    threatening = read(QUIET, violence=0.9, threat=0.7)
+    assert read(ALARMING, violence=0.9).level == 0
+    threatening = read(ALARMING, violence=0.9, threat=0.7)
     assert (threatening.level, threatening.fields.act) == (3, "unspecified_violence")
     assert threatening.fields.target_kind == "individual"
-    told = read(QUIET, stance="reports", sure=0.8, violence=0.9, threat=0.9)
+    told = read(ALARMING, stance="reports", sure=0.8, violence=0.9, threat=0.9)
     assert (told.level, told.stance) == (0, "unclear")
     # By itself it says nothing: only that violence is meant.
-    assert (read(QUIET, threat=0.99).level, read(QUIET, threat=0.99).reasons) == (0, [])
+    assert (read(ALARMING, threat=0.99).level, read(ALARMING, threat=0.99).reasons) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "threatening", "hateful"),
+    [
+        (QUIET, 0, 1),  # no word bears it out: a person looks
+        (NAMING, 0, 3),  # a group's name bears out what is hateful
+        (ALARMING, 3, 3),
+        ("These folk will see what b.u.r.n.s next.", 3, 3),
+        ("Esta gente va a ver quién muere primero; hay que colgarlos.", 3, 3),
+        ("These folk 🔪 will see what happens next.", 3, 3),
+        ("These folk 👀 will see what happens next.", 0, 1),
+    ],
+)
+def test_a_word_must_bear_out_what_the_reader_alone_is_not_sure_of(
+    text: str, threatening: int, hateful: int
+) -> None:
+    threat, hate = read(text, violence=0.9, threat=0.9), read(text, violence=0.9, hate=0.9)
+    assert (threat.level, hate.level) == (threatening, hateful)
+    assert {threat.stance, hate.stance} <= {"asserts", "unclear"}
+    assert (threat.stance == "unclear") == (threatening == 0)
+    assert (hate.stance == "unclear") == (hateful == 1)
 
 
 def test_what_is_read_in_many_words_still_asks_a_person_to_look() -> None:
@@ -109,7 +134,7 @@ def test_exclusion_is_an_act_and_hides_no_graver_one() -> None:
     assert (seen.level, seen.fields.act, seen.fields.force) == (2, "exclude", "wish")
     assert [reason["code"] for reason in seen.reasons] == ["act:exclude"]
     assert seen.fields.target_kind == "group"
-    violent = read(QUIET, exclusion=0.9, hate=0.9, violence=0.9)
+    violent = read(ALARMING, exclusion=0.9, hate=0.9, violence=0.9)
     assert (violent.level, violent.fields.act) == (3, "unspecified_violence")
     assert "act:exclude" not in {reason["code"] for reason in violent.reasons}
     called = read(CALL, exclusion=0.9, violence=0.9)
