@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypedDict
+from unicodedata import combining, normalize
 
 from ahocorasick_rs import AhoCorasick
 
@@ -19,6 +20,7 @@ from monitor.reading.cues import (
     AGREES,
     ALARM_STEMS,
     BALLOT,
+    BEARING_STEMS,
     BRING,
     CALMS,
     CAPABILITY,
@@ -51,7 +53,7 @@ from monitor.reading.cues import (
     Cue,
 )
 
-NAME = "cues 2"  # and version, stored with every reading
+NAME = "cues 3"  # and version, stored with every reading
 SCORED_CHARS = 20_000  # nobody reads further; a longer post costs no more than this
 SENTENCE_CHARS = 400  # a "sentence" without an end is cut here, so that work stays linear
 CLAUSE_CHARS = 60  # how far before a cue its negation, or who said it, may stand
@@ -106,6 +108,8 @@ ALIKE = 3  # hits of one kind that are looked at; more of the same changes nothi
 
 
 _ALARM = AhoCorasick(ALARM_STEMS)
+_BEARING = AhoCorasick(BEARING_STEMS)
+TILDE = "\u0303"  # of ñ: a letter, no accent
 
 
 class Reason(TypedDict):
@@ -182,9 +186,23 @@ def seems_alarming(text: str) -> bool:
     What the cues put at ALARMING_LEVEL or above always has one; what the reader alone sees may not.
     """
     read = " ".join(text[:SCORED_CHARS].translate(SAME_LENGTH).lower().split())
+    return _begins(read, _ALARM)
+
+
+def bears_out(text: str) -> bool:
+    """Whether a word, English or Spanish, or an emoji bears out that violence is meant."""
+    if seems_alarming(text):
+        return True
+    apart = normalize("NFD", text[:SCORED_CHARS].lower())
+    read = "".join(sign for sign in apart if sign == TILDE or not combining(sign))
+    return _begins(" ".join(normalize("NFC", read).split()), _BEARING)
+
+
+def _begins(read: str, stems: AhoCorasick) -> bool:
+    """Whether one of the stems stands in it at the start of a word, or is no word."""
     return any(
-        start == 0 or not read[start - 1].isalnum()
-        for _, start, _ in _ALARM.find_matches_as_indexes(read, overlapping=True)
+        start == 0 or not (read[start - 1].isalnum() and read[start].isalnum())
+        for _, start, _ in stems.find_matches_as_indexes(read, overlapping=True)
     )
 
 

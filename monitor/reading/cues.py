@@ -91,10 +91,11 @@ _AFTER = r"""(?:all|both|now|right|to(?:night|day|morrow)|\w+days?|this|next|las
     like|where|when|while|if|because|cuz|so|then|first|as|back|again|already|too|dead|bad|instead|
     is|are|was|were|will|must|should|lol|please|over|under|through|every|each|one|once|outside|
     soon|not|i|we|they|it|you|he|she|\w+ly)"""
-# Boycotts hit where it hurts, too: "in the wallet", ", their pocketbook", "- at the bottom line".
-_NO_PURSE = r"""(?![\s,:.\-–—(]{1,4}(?:(?:in|at|on|with) )?(?:the|their|his|her|your|our|its)
-    [ ](?:\w+ )?(?:wallets?|pocketbooks?|purses?|bank accounts?|bottom lines?|cash registers?
-    |profits?|revenues?|sales|dollars?|money|stock price|polls|ballot box|ratings)\b)"""
+# Boycotts hit where it hurts, too: "most, in the wallet", ": their pocketbooks", "- sales".
+_NO_PURSE = r"""(?!(?: the)?(?: most| right)?[\s,:\-–—(]{1,4}(?:right )?(?:(?:in|at|on|with) )?
+    (?:(?:the|their|his|her|your|our|its) )?(?:\w+ )?(?:wallets?|pockets?|pocketbooks?|purses?
+    |bank accounts?|bottom lines?|cash registers?|profits?|revenues?|sales|stock price)\b
+    (?![,\s]{1,2}(?:and|or|with|then)\b))"""
 _END = rf"(?![\w-]|'s\b|' \w)(?![^\S\n](?!{_AFTER}\b)\w)"
 _WORDS = rf"(?:(?!{_SMALL}\b)[\w'-]+ ){{0,3}}?"
 _SOME = r"\b(?:all|most|every|you|such|the|those|these|them)(?: of)?(?: the| those| these)? "
@@ -603,16 +604,18 @@ ALARM_STEMS = _listed(
         down, down like, against the wall, against a wall, example of, pay with, pay for,
         hit first, hit back, hit them, hit before, strike first, strike before"""
 )
-# No cue is Spanish, or an emoji: these bear out what the reader sees.
-ALARM_STEMS += _listed(
-    """matar, mátal, mátenl, maten, matém, matemos, muert, muera, morir, morirán, quemar,
-        quemen, quemad, quém, fuego, incendi, ahorca, ahorqu, colgar, cuélg, cuelg, linch,
-        fusil, disparar, disparen, dispár, disparos, tiros, un tiro, balas, balazo, pistol, cuchill,
-        navaj, puñal, apuñal, degoll, explosiv, golpe, golpé, paliz, palos, patad, pegar,
-        pégu, pégal, peguen, eliminar, eliminem, acabar con, acabemos con, acaben con,
-        exterm, arrasar, arrastr, destru, destroz, reventar, reviént, aplast, machac,
-        ahogar, sangr, violen, venganz, enterrar, bajo tierra, paredón, cazar, cacemos,
-        cacería, castig, ejecut, secuestr, escarm, guerra, las van a pagar, la van a pagar,
-        van a pagar, pagarán, dónde viv, donde viv, dónde est, cuida tu, cuídate,
-        🔪, 🔫, 💣, 🗡, ⚔, 🪓, 🧨"""
+# No cue is Spanish, or an emoji, so these only bear out what the reader sees. They are without
+# accents, which move with the stress and are often left out.
+BEARING_STEMS = _listed(
+    """matar, matal, maten, matem, mata a, asesin, muert, muera, muere, morir, quema, queme,
+        arder, ardiendo, ceniza, incendi, fuego, ahorca, ahorqu, horca, colgar, cuelg, colguem,
+        lincha, linche, fusila, fusile, dispara, dispare, disparo, tiros, un tiro, balas, balazo,
+        balace, balea, tirote, plomo, pistol, escopet, cuchill, acuchill, navaja, puñal, apuñal,
+        degoll, deguell, decapit, bomba, explosiv, golpe, golpiz, paliz, a palos, garrot, patad,
+        patear, pedrad, a piedras, pegar, pegal, pegue, elimin, aniquil, acabar con, acaben con,
+        acabemos con, arras, destru, destroz, revent, revient, aplast, machacar, machaquen, ahoga,
+        ahogue, sangre, sangrient, violen, venga, enterrar, entierr, bajo tierra, paredon, cazar,
+        cacemos, caceria, castiga, castigu, ejecutar, ejecuten, ejecutem, ejecucion, secuestr,
+        escarm, a la guerra, guerra contra, van a pagar, va a pagar, lo pagar, ataca, ataqu, rompe,
+        romper, donde viv, cuida tu espalda, cuidate la espalda, 🔪, 🔫, 💣, 🗡, ⚔, 🪓, 🧨"""
 )

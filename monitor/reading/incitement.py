@@ -40,7 +40,7 @@ from monitor.reading.careful import (
     Said,
     first_look,
 )
-from monitor.reading.cued import MAX_REASONS, Assessment, Reason, seems_alarming
+from monitor.reading.cued import MAX_REASONS, Assessment, Reason, bears_out, seems_alarming
 from monitor.reading.specifics import Specific, imminence, specifics
 from monitor.reading.targets import groups_named, issue_at_stake
 from monitor.reading.terms import Hit, Lexicon
@@ -240,19 +240,17 @@ def _marked(
 def _sees_violence(said: Said, signs: Collection[str], at: Thresholds) -> bool:
     """Whether the reader sees violence called for or approved of, whatever the cues do.
 
-    Only where it is very sure, or where two of its answers agree and a word bears them out: beside
-    a threat one that alarms, beside hate such a one or a group's name. Harsh but lawful words are
-    read as violent too often otherwise.
+    Only where it is very sure that the author means it, or where two of its answers agree and a
+    word bears them out: beside a threat that is meant one that alarms, beside hate such a one or a
+    group's name. Harsh but lawful words are read as violent too often otherwise.
     """
     meant = said.stance == "asserts"
     if meant and said.violence >= at.sure:
         return True
-    if said.violence < at.violence:
-        return False
     hateful, threatening = said.hate >= at.hate, meant and THREAT in signs
-    if (hateful or threatening) and seems_alarming(said.plain):
-        return True
-    return hateful and bool(groups_named(said.plain))
+    if said.violence < at.violence or not (hateful or threatening):
+        return False
+    return bears_out(said.plain) or (hateful and bool(groups_named(said.plain)))
 
 
 def with_codes(assessed: Assessment, hits: Sequence[Hit]) -> Assessment:

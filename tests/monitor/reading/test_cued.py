@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.coding.codebook import message_level
-from monitor.reading.cued import MAX_REASONS, SCORED_CHARS, loaded
+from monitor.reading.cued import MAX_REASONS, SCORED_CHARS, bears_out, loaded, seems_alarming
 from monitor.reading.cued import read as score
 from monitor.reading.cues import CUES
 
+ALARMING = 3
 # (text, message level): the cases of the coding scheme's table, with invented groups.
 CASES = [
     (
@@ -38,6 +39,7 @@ def test_the_field_cases(text, level):
     assessed = score(text)
     assert assessed.level == level, assessed
     assert (assessed.level > 0) <= bool(assessed.reasons)
+    assert assessed.level < ALARMING or seems_alarming(text)
 
 
 def test_fields_of_a_threat_with_everything_named():
@@ -123,6 +125,7 @@ HARMLESS = (
     "get rid of those officials at the ballot box",
     "Hit the Democrats where it hurts: at the polls",
     "Boycott the chain and hit those owners where it hurts: in the pocketbook",
+    "We hit them where it hurts most, in the wallet",
     "We hit them where it hurts - their quarterly profits",
     "Get the address of the shelter",
     "Post the phone number of the clinic please",
@@ -177,6 +180,10 @@ CALLS = (
     "According to the plan, we burn the church on Saturday",
     "Someone should burn that place",
     "They will come for us, we must strike first",
+    "Hit those Democrats where it hurts: at the polls, with bats",
+    "Hit those judges where it hurts. Their money will not save them",
+    "Hit them where it hurts: their profits and their skulls",
+    "Let them know we're watching, and make them afraid",
 )
 
 
@@ -187,7 +194,22 @@ def test_everyday_words_are_no_violence(text):
 
 @pytest.mark.parametrize("text", CALLS)
 def test_a_call_is_a_call_whatever_stands_beside_it(text):
-    assert score(text).level >= 3
+    assert score(text).level >= ALARMING
+    assert seems_alarming(text)  # or the first look might let it go by
+
+
+def test_what_bears_out_violence_is_found_with_accents_or_without() -> None:
+    for text in (
+        "fusílenlos",
+        "HAY QUE MATARLOS",
+        "apuña\u0301lalo",
+        "linchenlos",
+        "ojo🔪",
+        "kill",
+    ):
+        assert bears_out(f"Ya basta, {text}")
+    for text in ("¿Dónde está el baño?", "Cuídate mucho", "El Poder Ejecutivo", "Navajo", "mañana"):
+        assert not bears_out(text)
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS.values(), ids=PAIRS)

@@ -98,8 +98,9 @@ def test_a_threat_to_somebody_who_is_no_group_needs_no_hate() -> None:
         (NAMING, 0, 3),  # a group's name bears out what is hateful
         (ALARMING, 3, 3),
         ("These folk will see what b.u.r.n.s next.", 3, 3),
-        ("Esta gente va a ver quién muere primero; hay que colgarlos.", 3, 3),
-        ("These folk 🔪 will see what happens next.", 3, 3),
+        ("Esta gente va a ver lo que pasa, hay que colgarlos.", 3, 3),
+        ("Esta gente va a ver lo que pasa: FUSÍLENLOS.", 3, 3),
+        ("These folk will see what happens next🔪", 3, 3),
         ("These folk 👀 will see what happens next.", 0, 1),
     ],
 )
@@ -108,7 +109,6 @@ def test_a_word_must_bear_out_what_the_reader_alone_is_not_sure_of(
 ) -> None:
     threat, hate = read(text, violence=0.9, threat=0.9), read(text, violence=0.9, hate=0.9)
     assert (threat.level, hate.level) == (threatening, hateful)
-    assert {threat.stance, hate.stance} <= {"asserts", "unclear"}
     assert (threat.stance == "unclear") == (threatening == 0)
     assert (hate.stance == "unclear") == (hateful == 1)
 
@@ -161,7 +161,7 @@ def test_where_the_two_disagree_a_person_looks() -> None:
 
 def test_what_may_be_a_call_is_unclear_and_no_more() -> None:
     for likely in (0.5, 0.95):  # of violence, but of hate against nobody: a person looks
-        perhaps = read(QUIET, violence=likely)
+        perhaps = read(ALARMING, violence=likely)
         assert (perhaps.level, perhaps.stance) == (0, "unclear")
         assert "unclear" in {reason["code"] for reason in perhaps.reasons}
 
