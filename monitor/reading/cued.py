@@ -52,6 +52,7 @@ from monitor.reading.cues import (
     WEAPON,
     Cue,
 )
+from monitor.reading.plain import plain
 
 NAME = "cues 3"  # and version, stored with every reading
 SCORED_CHARS = 20_000  # nobody reads further; a longer post costs no more than this
@@ -154,8 +155,12 @@ class _Hit:
 
 
 def read(text: str) -> Assessment:
-    """Read one text: its fields and levels, and for all that scores the span that shows it."""
-    collapsed, places = _collapsed(text[:SCORED_CHARS].translate(SAME_LENGTH))
+    """Read one text: its fields and levels, and for all that scores the span that shows it.
+
+    Words are read as ``plain`` has them; spans are of the text as it was written.
+    """
+    whole = plain(text[:SCORED_CHARS])
+    collapsed, places = _collapsed(whole.text.translate(SAME_LENGTH))
     page = _Page(collapsed)
     kept: dict[tuple[str, str, str, str], list[_Hit]] = {}
     gated: dict[str, tuple[int, int]] = {}
@@ -176,14 +181,16 @@ def read(text: str) -> Assessment:
         reasons = [_reason(f"stance:{stance}", STANCE_WORDS[stance], span)] if span else []
         assessed = Assessment(MessageFields(stance=stance), 0, "none", stance, reasons)
     for reason in assessed.reasons:
-        reason["start"], reason["end"] = places[reason["start"]], places[reason["end"] - 1] + 1
+        start, end = places[reason["start"]], places[reason["end"] - 1] + 1
+        reason["start"], reason["end"] = whole.span(start, end)
     return assessed
 
 
 def seems_alarming(text: str) -> bool:
     """Whether a word in ``text`` alarms: a look of microseconds.
 
-    What the cues put at ALARMING_LEVEL or above always has one; what the reader alone sees may not.
+    What the cues put at ALARMING_LEVEL or above always has one, unless the word is hidden; what the
+    reader alone sees may have none.
     """
     read = " ".join(text[:SCORED_CHARS].translate(SAME_LENGTH).lower().split())
     return _begins(read, _ALARM)

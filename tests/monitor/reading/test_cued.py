@@ -198,6 +198,20 @@ def test_a_call_is_a_call_whatever_stands_beside_it(text):
     assert seems_alarming(text)  # or the first look might let it go by
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Well. Someone should b.u.r.n that place", "b.u.r.n that place"),
+        ("Friends, we must k1ll the judges!", "k1ll the judges"),
+        ("Вurn it down? Let's sh\u200boot the clerks", "sh\u200boot the clerks"),
+    ],
+)
+def test_a_hidden_word_is_read_and_shown_as_it_was_written(text: str, shown: str) -> None:
+    assessed = score(text)
+    assert assessed.level >= ALARMING
+    assert shown in [text[reason["start"] : reason["end"]] for reason in assessed.reasons]
+
+
 def test_what_bears_out_violence_is_found_with_accents_or_without() -> None:
     for text in (
         "fusílenlos",
