@@ -148,7 +148,7 @@ class CarefulReader:
         tokenizer = packaged_folder() / "tokenizer.json"
         self._runner = Runner(model.SerializeToString(), str(tokenizer), threads)
 
-    def read(self, texts: Sequence[str]) -> list[Said]:
+    def read(self, texts: Sequence[Plain]) -> list[Said]:
         """What it says of each text. Long ones are read as far as 256 word pieces."""
         read = [_Read(text) for text in texts]
         encodings = self._runner.encode([each.text for each in read])
@@ -164,7 +164,7 @@ class CarefulReader:
 
     def values(self, texts: Sequence[str]) -> Floats:
         """Its answers before calibration: (n, ANSWERS), without SIGNS where it knows none."""
-        encodings = self._runner.encode([_Read(text).text for text in texts])
+        encodings = self._runner.encode([_Read(plain(text)).text for text in texts])
         found = np.zeros((len(texts), self._answers), np.float32)
         for rows, (_, values) in self._runner.run(encodings):
             found[rows] = values
@@ -185,10 +185,10 @@ def first_look(weights: Mapping[str, Floats], vectors: Floats) -> Floats:
 class _Read:
     """A text as the reader is given it: plain, its emoji spelled out, and the way back."""
 
-    def __init__(self, text: str) -> None:
-        self.size = len(text)
-        self.plain: Plain = plain(text)
-        self.text, self._places = spelled(self.plain.text)
+    def __init__(self, text: Plain) -> None:
+        self.size = text.whole
+        self.plain = text
+        self.text, self._places = spelled(text.text)
 
     def tells(self, start: int, end: int) -> bool:
         """Whether a letter or a digit is there; signs of emoji have become words."""

@@ -52,7 +52,7 @@ from monitor.reading.cues import (
     WEAPON,
     Cue,
 )
-from monitor.reading.plain import plain
+from monitor.reading.plain import Plain
 
 NAME = "cues 3"  # and version, stored with every reading
 SCORED_CHARS = 20_000  # nobody reads further; a longer post costs no more than this
@@ -154,13 +154,12 @@ class _Hit:
     act_end: int
 
 
-def read(text: str) -> Assessment:
+def read(text: Plain) -> Assessment:
     """Read one text: its fields and levels, and for all that scores the span that shows it.
 
-    Words are read as ``plain`` has them; spans are of the text as it was written.
+    Spans are of the text as it was written.
     """
-    whole = plain(text[:SCORED_CHARS])
-    collapsed, places = _collapsed(whole.text.translate(SAME_LENGTH))
+    collapsed, places = _collapsed(text.text[:SCORED_CHARS].translate(SAME_LENGTH))
     page = _Page(collapsed)
     kept: dict[tuple[str, str, str, str], list[_Hit]] = {}
     gated: dict[str, tuple[int, int]] = {}
@@ -182,7 +181,7 @@ def read(text: str) -> Assessment:
         assessed = Assessment(MessageFields(stance=stance), 0, "none", stance, reasons)
     for reason in assessed.reasons:
         start, end = places[reason["start"]], places[reason["end"] - 1] + 1
-        reason["start"], reason["end"] = whole.span(start, end)
+        reason["start"], reason["end"] = text.span(start, end)
     return assessed
 
 

@@ -41,6 +41,7 @@ from monitor.reading.careful import (
     first_look,
 )
 from monitor.reading.cued import MAX_REASONS, Assessment, Reason, bears_out, seems_alarming
+from monitor.reading.plain import plain
 from monitor.reading.specifics import Specific, imminence, specifics
 from monitor.reading.targets import groups_named, issue_at_stake
 from monitor.reading.terms import Hit, Lexicon
@@ -130,7 +131,7 @@ class Scorer:
         """
         coded = [self.lexicon.hits(text) if self.lexicon else [] for text in texts]
         if self._reader is None:
-            read = {row: cued.read(text) for row, text in enumerate(texts)}
+            read = {row: cued.read(plain(text)) for row, text in enumerate(texts)}
         else:
             looks = None if vectors is None else self.look(vectors)
             careful = [
@@ -139,7 +140,7 @@ class Scorer:
                 if text.strip()
                 and (looks is None or coded[row] or self.could_matter(looks[row], text))
             ]
-            some = [texts[row] for row in careful]
+            some = [plain(texts[row]) for row in careful]
             with ThreadPoolExecutor(1, thread_name_prefix="reader") as aside:
                 reading = aside.submit(self._reader.read, some)  # mostly without Python's lock
                 cues = [cued.read(text) for text in some]

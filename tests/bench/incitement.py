@@ -53,6 +53,7 @@ from monitor.embedding.encoder import load_fast
 from monitor.reading import cued
 from monitor.reading.cued import Assessment
 from monitor.reading.incitement import ALARMING_LEVEL, Scorer, packaged_scorer
+from monitor.reading.plain import plain
 from monitor.training.posts import FRAMED_WORDS, Example, framed, ours, public
 
 BATCH = 256  # posts the desk reads at once
@@ -192,12 +193,12 @@ class Ours:
         stages: dict[str, Callable[[Sequence[str], Any], object]] = {
             "cascade": lambda some, _: self.scorer.score(some, self.embedder.embed(some)),
             "embedding": lambda some, _: self.embedder.embed(some),
-            "cues": lambda some, _: [cued.read(text) for text in some],
+            "cues": lambda some, _: [cued.read(plain(text)) for text in some],
         }
         if self.reader is not None:
             reader = self.reader
             stages["first look"] = lambda _, vectors: self.scorer.look(vectors)
-            stages["careful reader"] = lambda some, _: reader.read(some)
+            stages["careful reader"] = lambda some, _: reader.read(list(map(plain, some)))
         used: dict[str, Floats] = defaultdict(lambda: np.zeros(2))
         for _ in range(ROUNDS):
             for some, vectors in parts:

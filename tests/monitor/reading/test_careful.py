@@ -26,6 +26,7 @@ from monitor.reading.careful import (
     unpacked,
 )
 from monitor.reading.incitement import Scorer
+from monitor.reading.plain import plain
 from monitor.training.fit import Reader, values
 
 TEXTS = [
@@ -67,14 +68,14 @@ def test_what_is_packed_twice_is_the_same() -> None:
 
 
 def test_a_call_and_a_picnic(reader) -> None:
-    call, picnic, *_ = reader.read(TEXTS)
+    call, picnic, *_ = reader.read(list(map(plain, TEXTS)))
     assert call.violence > 0.5 > picnic.violence
     assert call.hate > picnic.hate
     assert sum(call.stances.values()) == pytest.approx(1, abs=1e-4)
 
 
 def test_evidence_points_at_whole_words_of_the_original(reader) -> None:
-    for text, said in zip(TEXTS, reader.read(TEXTS), strict=True):
+    for text, said in zip(TEXTS, reader.read(list(map(plain, TEXTS))), strict=True):
         for question in ANSWERS:
             spans = said.evidence(question)
             assert spans
@@ -89,18 +90,18 @@ def test_evidence_points_at_whole_words_of_the_original(reader) -> None:
 
 def test_a_full_stop_is_no_evidence(reader) -> None:
     text = "They. Are. All. The. Same. Round. Them. Up. And. Out. !!! ,,, ... They. Go."
-    (said,) = reader.read([text])
+    (said,) = reader.read([plain(text)])
     for question in ANSWERS:
         marked = [text[start:end] for start, end in said.evidence(question)]
         assert marked
         assert all(any(sign.isalnum() for sign in one) for one in marked)
-    (dots,) = reader.read(["... ,,, !"])
+    (dots,) = reader.read([plain("... ,,, !")])
     assert dots.evidence("hate")
 
 
 def test_where_nothing_speaks_for_an_answer_words_are_shown_all_the_same() -> None:
     text = "?! kill ..."
-    read = _Read(text)
+    read = _Read(plain(text))
     places = [(0, 1), (1, 2), (3, 7), (8, 11)]
     against = np.full((len(places), len(ANSWERS)), -1.0, np.float32)
     (span,) = Said(np.full(len(ANSWERS), 0.1, np.float32), against, places, read).evidence("hate")
@@ -108,18 +109,18 @@ def test_where_nothing_speaks_for_an_answer_words_are_shown_all_the_same() -> No
 
 
 def test_a_hidden_word_is_read_and_pointed_at_as_it_is_written(reader) -> None:
-    hidden, plain = "we will k i l l you all at the office", "we will kill you all at the office"
-    one, other = reader.read([hidden, plain])
+    hidden, open_ = "we will k i l l you all at the office", "we will kill you all at the office"
+    one, other = reader.read([plain(hidden), plain(open_)])
     assert one.violence == pytest.approx(other.violence, abs=1e-3)
-    marked = [plain[start:end] for start, end in other.evidence("violence")]
+    marked = [open_[start:end] for start, end in other.evidence("violence")]
     as_written = [word.replace("kill", "k i l l") for word in marked]
     assert [hidden[start:end] for start, end in one.evidence("violence")] == as_written
 
 
 def test_what_it_says_of_a_text_does_not_depend_on_the_others(reader) -> None:
-    together = reader.read(TEXTS)
+    together = reader.read(list(map(plain, TEXTS)))
     for text, said in zip(TEXTS, together, strict=True):
-        (alone,) = reader.read([text])
+        (alone,) = reader.read([plain(text)])
         assert alone.violence == pytest.approx(said.violence, abs=2e-3)
         assert alone.evidence("violence") == said.evidence("violence")
 
@@ -127,7 +128,7 @@ def test_what_it_says_of_a_text_does_not_depend_on_the_others(reader) -> None:
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(max_size=300))
 def test_any_text_is_read(reader, text: str) -> None:
-    (said,) = reader.read([text])
+    (said,) = reader.read([plain(text)])
     assert 0 <= said.violence <= 1
     for start, end in said.evidence("hate"):
         assert 0 <= start < end <= len(text)

@@ -7,11 +7,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.coding.codebook import message_level
-from monitor.reading.cued import MAX_REASONS, SCORED_CHARS, bears_out, loaded, seems_alarming
-from monitor.reading.cued import read as score
+from monitor.reading.cued import (
+    MAX_REASONS,
+    SCORED_CHARS,
+    Assessment,
+    bears_out,
+    loaded,
+    read,
+    seems_alarming,
+)
 from monitor.reading.cues import CUES
+from monitor.reading.plain import plain
 
 ALARMING = 3
+
+
+def score(text: str) -> Assessment:
+    return read(plain(text))
+
+
 # (text, message level): the cases of the coding scheme's table, with invented groups.
 CASES = [
     (

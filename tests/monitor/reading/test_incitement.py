@@ -22,6 +22,7 @@ from monitor.reading.incitement import (
     with_specifics,
     with_targets,
 )
+from monitor.reading.plain import plain
 from monitor.reading.terms import Hit
 
 AT = Thresholds(
@@ -37,7 +38,7 @@ def said(text: str, stance: str = "asserts", sure: float = 0.95, **answers: floa
     stances = dict.fromkeys(STANCES, 0.0) | {stance: sure, rest: 1 - sure}
     probabilities = [answers.get(name, 0.02) for name in QUESTIONS] + list(stances.values())
     probabilities += [answers.get(name, 0.02) for name in SIGNS]
-    read, offsets, at = _Read(text), [], 0
+    read, offsets, at = _Read(plain(text)), [], 0
     for word in read.text.split():
         at = read.text.index(word, at)
         offsets.append((at, at + len(word)))
@@ -47,7 +48,7 @@ def said(text: str, stance: str = "asserts", sure: float = 0.95, **answers: floa
 
 
 def read(text: str, **answers: object) -> Assessment:
-    return fused(cued.read(text), said(text, **answers), AT)  # type: ignore[arg-type]
+    return fused(cued.read(plain(text)), said(text, **answers), AT)  # type: ignore[arg-type]
 
 
 QUIET = "These folk will see what happens to folk like that."
@@ -57,10 +58,10 @@ CALL = "Someone should burn that place"
 
 
 def test_what_no_cue_knows_the_reader_sees() -> None:
-    assert cued.read(QUIET).level == 0
+    assert cued.read(plain(QUIET)).level == 0
     assert read(QUIET).level == 0
     violent = read(ALARMING, violence=0.9, hate=0.9)
-    assert cued.read(ALARMING).level == 0
+    assert cued.read(plain(ALARMING)).level == 0
     assert (violent.level, violent.fields.act, violent.fields.force) == (
         3, "unspecified_violence", "wish",
     )  # fmt: skip
@@ -125,7 +126,7 @@ def test_what_is_read_in_many_words_still_asks_a_person_to_look() -> None:
 def test_what_is_less_sure_never_looks_surer() -> None:
     at = replace(AT, signs=dict.fromkeys(SIGNS, 0.2))
     for likely, word in ((0.3, "(not sure)"), (0.6, "(not sure)"), (0.8, "(fairly sure)")):
-        seen = fused(cued.read(QUIET), said(QUIET, H5=likely), at)
+        seen = fused(cued.read(plain(QUIET)), said(QUIET, H5=likely), at)
         assert seen.reasons[0]["text"].endswith(word)
 
 
@@ -138,12 +139,14 @@ def test_exclusion_is_an_act_and_hides_no_graver_one() -> None:
     assert (violent.level, violent.fields.act) == (3, "unspecified_violence")
     assert "act:exclude" not in {reason["code"] for reason in violent.reasons}
     called = read(CALL, exclusion=0.9, violence=0.9)
-    assert called.fields.act == cued.read(CALL).fields.act == "damage_property"
+    assert called.fields.act == cued.read(plain(CALL)).fields.act == "damage_property"
 
 
 def test_what_the_cues_have_shown_is_not_told_twice() -> None:
     text = "They are going to kill us all unless we get them first."
-    clear = next(sign for sign, degree in cued.read(text).fields.hallmarks.items() if degree == 2)
+    clear = next(
+        sign for sign, degree in cued.read(plain(text)).fields.hallmarks.items() if degree == 2
+    )
     codes = [reason["code"] for reason in read(text, **{clear: 0.9}).reasons]
     assert codes.count(clear) == 1
 
@@ -188,7 +191,7 @@ def test_a_stance_that_is_not_sure_hides_nothing() -> None:
 
 def test_a_gate_of_the_cues_holds() -> None:
     quoted = 'The indictment says he wrote "we should burn that place" to police.'
-    assert cued.read(quoted).stance == "reports"
+    assert cued.read(plain(quoted)).stance == "reports"
     assert read(quoted, violence=0.99, hate=0.99).level == 0
 
 
@@ -212,7 +215,7 @@ def test_the_rules_alone_make_the_level_and_every_reason_has_its_place(
 ) -> None:
     if not text.split():
         return
-    assessed = fused(cued.read(text), said(text, stance, sure, **answers), AT)
+    assessed = fused(cued.read(plain(text)), said(text, stance, sure, **answers), AT)
     assert assessed.level == message_level(assessed.fields)
     assert assessed.stance == assessed.fields.stance
     for reason in assessed.reasons:
@@ -230,7 +233,7 @@ def test_it_is_the_trained_one_and_says_so() -> None:
 def test_without_a_reader_cues_read() -> None:
     alone = Scorer(None)
     assert alone.name == cued.NAME
-    assert alone.score([CALL])[0] == cued.read(CALL)
+    assert alone.score([CALL])[0] == cued.read(plain(CALL))
 
 
 def test_a_text_is_read_alike_alone_and_among_others() -> None:
