@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cache, cached_property
 from importlib import resources
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -300,22 +301,24 @@ def place_name(fips: str) -> str:
         return fips
 
 
-def numbered(text: str, reasons: list[dict[str, Any]]) -> list[tuple[int, str]]:
-    """Reasons with the number of the mark that shows them, as ``segments`` cuts ``text``.
+def numbered(text: str, reasons: list[dict[str, Any]]) -> list[tuple[list[int], str]]:
+    """Each reason once, with the numbers of the marks that show it, as ``segments`` cuts ``text``.
 
-    Those that share words have one number; 0 for one whose words are not shown. Each reason once.
+    Those that share words share a number; one whose words are not shown has none and comes last.
     """
     ends, at = [], 0
     for piece, why in segments(text, reasons):
         at += len(piece)
         if why:
             ends.append((at - len(piece), at))
-    told: dict[tuple[int, str], None] = {}
+    told: dict[str, set[int]] = {}
     for reason in reasons:
         spans = enumerate(ends, 1)
-        mark = next((n for n, (a, b) in spans if reason["start"] < b and a < reason["end"]), 0)
-        told.setdefault((mark, reason["text"]))
-    return sorted(told, key=lambda one: (one[0] == 0, one[0]))
+        marks = (n for n, (a, b) in spans if reason["start"] < b and a < reason["end"])
+        told.setdefault(reason["text"], set()).update(islice(marks, 1))
+    return sorted(
+        ((sorted(marks), why) for why, marks in told.items()), key=lambda one: (not one[0], one[0])
+    )
 
 
 def segments(text: str, reasons: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -326,6 +326,7 @@ def test_reasons_stand_beside_their_marks(told: Wiring, cast: Cast, client: Clie
             {"code": "target", "text": "Names <b>a place</b>", "start": 20, "end": 30},
             {"code": "act:destroy", "text": "Wishes for a fire", "start": 0, "end": 12},
             {"code": "far", "text": "Said far below", "start": 5000, "end": 5010},
+            {"code": "act:destroy", "text": "Wishes for a fire", "start": 34, "end": 36},
         ]
     maya = client(cast.monitor)
     maya.timeout = 120
@@ -336,11 +337,11 @@ def test_reasons_stand_beside_their_marks(told: Wiring, cast: Cast, client: Clie
         beside.index(words)
         for words in (
             "</span>1</b>",
-            "Wishes for a fire",
+            "</span>3</b><span>Wishes for a fire",
             "</span>2</b>",
             "Names &lt;b&gt;",
             "below",
         )
     ]
     assert places == sorted(places)
-    assert page.count("<sup>") == 2
+    assert page.count("<sup>") == 3
