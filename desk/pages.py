@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cache, cached_property
 from importlib import resources
-from itertools import islice
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -313,12 +312,11 @@ def numbered(text: str, reasons: list[dict[str, Any]]) -> list[tuple[list[int], 
             ends.append((at - len(piece), at))
     told: dict[str, set[int]] = {}
     for reason in reasons:
-        spans = enumerate(ends, 1)
-        marks = (n for n, (a, b) in spans if reason["start"] < b and a < reason["end"])
-        told.setdefault(reason["text"], set()).update(islice(marks, 1))
-    return sorted(
-        ((sorted(marks), why) for why, marks in told.items()), key=lambda one: (not one[0], one[0])
-    )
+        told.setdefault(reason["text"], set()).update(
+            n for n, (a, b) in enumerate(ends, 1) if reason["start"] < b and a < reason["end"]
+        )
+    found = [(sorted(marks), why) for why, marks in told.items()]
+    return sorted(found, key=lambda one: (not one[0], one[0]))
 
 
 def segments(text: str, reasons: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -608,14 +608,15 @@ ALARM_STEMS = _listed(
 # accents, which move with the stress and are often left out.
 BEARING_STEMS = _listed(
     """matar, matal, maten, matem, mata a, asesin, muert, muera, muere, morir, quema, queme,
-        arder, ardiendo, ceniza, incendi, fuego, ahorca, ahorqu, horca, colgar, cuelg, colguem,
-        lincha, linche, fusila, fusile, dispara, dispare, disparo, tiros, un tiro, balas, balazo,
-        balace, balea, tirote, plomo, pistol, escopet, cuchill, acuchill, navaja, puñal, apuñal,
-        degoll, deguell, decapit, bomba, explosiv, golpe, golpiz, paliz, a palos, garrot, patad,
-        patear, pedrad, a piedras, pegar, pegal, pegue, elimin, aniquil, acabar con, acaben con,
-        acabemos con, arras, destru, destroz, revent, revient, aplast, machacar, machaquen, ahoga,
-        ahogue, sangre, sangrient, violen, venga, enterrar, entierr, bajo tierra, paredon, cazar,
-        cacemos, caceria, castiga, castigu, ejecutar, ejecuten, ejecutem, ejecucion, secuestr,
-        escarm, a la guerra, guerra contra, van a pagar, va a pagar, lo pagar, ataca, ataqu, rompe,
-        romper, donde viv, cuida tu espalda, cuidate la espalda, 🔪, 🔫, 💣, 🗡, ⚔, 🪓, 🧨"""
+        arder, ardiendo, ceniza, incendi, fuego, ahorca, ahorqu, horca, colgar, cuelg,
+        colguem, lincha, linche, fusila, fusile, dispara, dispare, disparo, tiros, un tiro,
+        balas, balazo, balace, balea, tirote, plomo, pistol, escopet, cuchill, acuchill,
+        navaja, puñal, apuñal, degoll, deguell, decapit, bomba, explosiv, golpe, golpiz,
+        paliz, a palos, garrot, patad, patear, pedrad, a piedras, pegar, pegal, pegue,
+        elimin, aniquil, acabar con, acaben con, acabemos con, arras, destru, destroz,
+        revent, revient, aplast, machacar, machaquen, ahoga, ahogue, sangre, sangrient,
+        violen, venganz, vengar, enterrar, entierr, bajo tierra, paredon, cazar, cacemos,
+        caceria, castiga, castigu, ejecutar, ejecuten, ejecutem, ejecucion, secuestr,
+        escarm, a la guerra, guerra contra, van a pagar, va a pagar, lo pagar, ataca, ataqu,
+        rompe, donde viv, cuida tu espalda, cuidate la espalda, 🔪, 🔫, 💣, 🗡, ⚔, 🪓, 🧨"""
 )

@@ -17,9 +17,8 @@ from monitor.reading.cued import (
     seems_alarming,
 )
 from monitor.reading.cues import CUES
+from monitor.reading.incitement import ALARMING_LEVEL
 from monitor.reading.plain import plain
-
-ALARMING = 3
 
 
 def score(text: str) -> Assessment:
@@ -53,7 +52,7 @@ def test_the_field_cases(text, level):
     assessed = score(text)
     assert assessed.level == level, assessed
     assert (assessed.level > 0) <= bool(assessed.reasons)
-    assert assessed.level < ALARMING or seems_alarming(text)
+    assert assessed.level < ALARMING_LEVEL or seems_alarming(text)
 
 
 def test_fields_of_a_threat_with_everything_named():
@@ -208,7 +207,7 @@ def test_everyday_words_are_no_violence(text):
 
 @pytest.mark.parametrize("text", CALLS)
 def test_a_call_is_a_call_whatever_stands_beside_it(text):
-    assert score(text).level >= ALARMING
+    assert score(text).level >= ALARMING_LEVEL
     assert seems_alarming(text)  # or the first look might let it go by
 
 
@@ -222,7 +221,7 @@ def test_a_call_is_a_call_whatever_stands_beside_it(text):
 )
 def test_a_hidden_word_is_read_and_shown_as_it_was_written(text: str, shown: str) -> None:
     assessed = score(text)
-    assert assessed.level >= ALARMING
+    assert assessed.level >= ALARMING_LEVEL
     assert shown in [text[reason["start"] : reason["end"]] for reason in assessed.reasons]
 
 
@@ -236,7 +235,13 @@ def test_what_bears_out_violence_is_found_with_accents_or_without() -> None:
         "kill",
     ):
         assert bears_out(f"Ya basta, {text}")
-    for text in ("¿Dónde está el baño?", "Cuídate mucho", "El Poder Ejecutivo", "Navajo", "mañana"):
+    for text in (
+        "¿Dónde está el baño?",
+        "Cuídate mucho",
+        "El Poder Ejecutivo",
+        "Navajo",
+        "Que venga",
+    ):
         assert not bears_out(text)
 
 
